@@ -1,0 +1,1 @@
+"""Bytes to Study and Study to bytes."""

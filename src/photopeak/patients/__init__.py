@@ -1,0 +1,1 @@
+"""People: anatomy, tracers, lesions, artefacts, protocols and clinics."""

@@ -1,0 +1,49 @@
+"""A body on a voxel grid: what shines, what absorbs, and what everything is called.
+
+The frame is the anatomical one of the coded skeleton: millimetres, x to the patient's left, y to the
+back, z up from the soles. Arrays are (z, y, x).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from photopeak.core import Grid, scaling
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who the virtual patient is."""
+
+    sex: str  # "F" or "M"
+    age_years: float
+    height_m: float
+    weight_kg: float
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """One posed person on a grid.
+
+    ``uptake`` is tracer concentration relative to a normal vertebral body; ``mu_per_cm`` is the linear
+    attenuation at the tracer's energy; ``label`` numbers the structure that owns a voxel, 0 for none;
+    ``names`` gives the word for each number ("L3", "left rib 5", "right femur", "bladder"; ``names[0]``
+    is "").
+    """
+
+    person: Person
+    voxel_mm: float
+    origin_mm: tuple[float, float, float]  # centre of voxel [0, 0, 0], as (x, y, z)
+    uptake: Float32[np.ndarray, "z y x"]
+    mu_per_cm: Float32[np.ndarray, "z y x"]
+    label: UInt8[np.ndarray, "z y x"]
+    names: tuple[str, ...]
+
+    @property
+    def grid(self) -> Grid:
+        h = self.voxel_mm
+        z, y, x = self.uptake.shape
+        return Grid.volume((z, y, x), scaling((h, h, h), self.origin_mm), "anatomical")

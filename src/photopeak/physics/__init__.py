@@ -1,0 +1,1 @@
+"""Laws of nature: materials, decay, cameras, noise."""
