@@ -25,7 +25,7 @@ UNFINISHED = VENV / ".unfinished"
 
 def main(extras: str) -> None:
     """Bring .venv up to date for ``extras``; at once where nothing changed since."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (an older one may well start this file)
         sys.exit(f"Photopeak needs Python 3.11 or newer; this is {platform.python_version()}.")
     if is_ready(extras):
         return
@@ -66,7 +66,11 @@ def install(extras: str) -> None:
     if not PYTHON.exists():
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
     say_cpu_build()
-    install_packages(extras)
+    try:
+        install_packages(extras)
+    except subprocess.CalledProcessError:
+        UNFINISHED.unlink()  # refused, not killed: what is there is whole
+        sys.exit("the installation failed; what pip said stands above.")
     name = "+".join([".ready", *sorted(filter(None, extras.split(",")))])
     (VENV / name).write_text(fingerprint(), encoding="utf-8")
     UNFINISHED.unlink()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from photopeak.core.entries import Entry, unit_of
 from photopeak.core.errors import ChainError, MissingEntry, PhotopeakError
@@ -28,6 +28,7 @@ from photopeak.core.vocabulary import Kind, kind_of
 GROUP = "photopeak.steps"
 
 
+@runtime_checkable
 class Step(Protocol):
     """What every Step has: what it needs, what it gives, and the call that does it."""
 
