@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Any, Protocol, overload
+from typing import Any, Protocol, overload, runtime_checkable
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class Streams:
         return stream(self.seed, self.patient, purpose)
 
 
+@runtime_checkable
 class VirtualProtocol(Protocol):
     """What every protocol has.
 
