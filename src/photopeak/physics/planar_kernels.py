@@ -1,0 +1,183 @@
+"""Kernels of the planar camera: rays through the body, then Gaussian bands onto the detector.
+
+The forward model has two stages, both linear. ``project`` walks every ray from each detector through μ
+and lays the attenuated activity of each depth onto two neighbouring *nodes*, planes that stand for one
+width of blur each. ``blur`` carries every node onto the detector's pixels by a separable band matrix.
+``back_blur`` and ``back_project`` are their exact transposes. Only one thread works, in a fixed order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from photopeak.physics.elementary_kernels import exp
+from photopeak.physics.engines import kernel
+
+_LANES = 16  # rows that are blurred side by side along x
+
+
+@kernel
+def _empty(row):  # type: ignore[no-untyped-def]
+    """True where every bit of a row is zero; whole numbers, so that the loop vectorises."""
+    seen = np.int32(0)
+    for i in range(row.size):
+        seen |= row[i]
+    return seen == 0
+
+
+@kernel
+def _half_voxel(mu, length_cm, out):  # type: ignore[no-untyped-def]
+    """out = e^(−μ L/2): series of degree 7 at a sixteenth of the exponent, squared four times."""
+    scale = np.float32(length_cm / 32.0)
+    for i in range(mu.size):
+        u = -min(mu[i] * scale, np.float32(0.75))
+        p = np.float32(1 / 5040.0)
+        p = np.float32(1 / 720.0) + p * u
+        p = np.float32(1 / 120.0) + p * u
+        p = np.float32(1 / 24.0) + p * u
+        p = np.float32(1 / 6.0) + p * u
+        p = np.float32(0.5) + p * u
+        p = np.float32(1.0) + p * u
+        p = np.float32(1.0) + p * u
+        p = p * p
+        p = p * p
+        p = p * p
+        out[i] = p * p
+
+
+@kernel
+def _pass(through, half):  # type: ignore[no-untyped-def]
+    for i in range(half.size):
+        through[i] *= half[i]
+
+
+@kernel
+def _lay(activity, through, lower, upper, share):  # type: ignore[no-untyped-def]
+    """Lay one row of attenuated activity onto the two nodes beside its depth."""
+    rest = np.float32(1.0) - share
+    for i in range(activity.size):
+        seen = activity[i] * through[i]
+        lower[i] += share * seen
+        upper[i] += rest * seen
+
+
+@kernel
+def _scan_slice(mu_bits, activity_bits, mu, length_cm, half, shines, absorbs):  # type: ignore[no-untyped-def]
+    """For one slice: which rows hold anything, and each row's half-voxel transmission."""
+    for y in range(mu.shape[0]):
+        shines[y] = not _empty(activity_bits[y])
+        absorbs[y] = not _empty(mu_bits[y])
+        if absorbs[y]:
+            _half_voxel(mu[y], length_cm, half[y])
+
+
+@kernel
+def project(activity, mu, voxel_mm, node, share, nodes):  # type: ignore[no-untyped-def]
+    """Attenuated activity on the blur nodes of two views, nodes[view, k, z, x] += (in place).
+
+    View 0 sees the body from y = 0 upwards (anterior), view 1 from the last y downwards (posterior).
+    ``node[view, y]`` is the nearer node of plane y and ``share`` what it takes; the next takes the rest.
+    """
+    depth, width = activity.shape[1], activity.shape[2]
+    length_cm = voxel_mm * 0.1
+    half = np.ones((depth, width), np.float32)
+    shines, absorbs = np.zeros(depth, np.bool_), np.zeros(depth, np.bool_)
+    through = np.ones(width, np.float32)
+    activity_bits, mu_bits = activity.view(np.int32), mu.view(np.int32)
+    for z in range(activity.shape[0]):
+        _scan_slice(mu_bits[z], activity_bits[z], mu[z], length_cm, half, shines, absorbs)
+        if not shines.any():
+            continue
+        for view in range(2):
+            through[:] = 1.0
+            for step in range(depth):
+                y = step if view == 0 else depth - 1 - step
+                if absorbs[y]:
+                    _pass(through, half[y])
+                if shines[y]:
+                    k = node[view, y]
+                    _lay(activity[z, y], through, nodes[view, k, z], nodes[view, k + 1, z], share[view, y])
+                if absorbs[y]:
+                    _pass(through, half[y])
+
+
+@kernel
+def gaussian_band(centres, first_mm, pitch_mm, n_out, sigma_mm, start, weight):  # type: ignore[no-untyped-def]
+    """Weights that spread a point at each centre over pixels, Σ over all pixels = 1 for each centre.
+
+    Pixel r is centred at first + r·pitch (pitch may be negative) and integrates over its width, which
+    adds pitch²/12 to the variance. Pixels beyond the image keep their share, so that counts that fall
+    outside are lost and not squeezed in. ``weight[i, j]`` belongs to pixel start[i] + j.
+    """
+    variance = sigma_mm * sigma_mm + pitch_mm * pitch_mm / 12.0
+    taps = weight.shape[1]
+    for i in range(centres.size):
+        position = (centres[i] - first_mm) / pitch_mm
+        start[i] = int(np.floor(position + 0.5)) - taps // 2
+        total = 0.0
+        for j in range(taps):
+            d = (start[i] + j - position) * pitch_mm
+            weight[i, j] = exp(-0.5 * d * d / variance)
+            total += weight[i, j]
+        for j in range(taps):
+            inside = 0 <= start[i] + j < n_out
+            weight[i, j] = weight[i, j] / total if inside else 0.0
+
+
+@kernel
+def _spread_columns(rows, start, weight, taps, tile, spread):  # type: ignore[no-untyped-def]
+    """Blur up to 16 rows along x at once, side by side so that the inner loop is a vector of rows."""
+    n_rows, n_in = rows.shape
+    n_out = spread.shape[0]
+    for j in range(n_rows):
+        for i in range(n_in):
+            tile[i, j] = rows[j, i]
+    spread[:] = 0.0
+    for i in range(n_in):
+        for j in range(max(0, -start[i]), min(taps, n_out - start[i])):
+            w = weight[i, j]
+            into = spread[start[i] + j]
+            source = tile[i]
+            for lane in range(_LANES):
+                into[lane] += w * source[lane]
+
+
+@kernel
+def _spread_row(row, start, weight, taps, image):  # type: ignore[no-untyped-def]
+    """Add one row, blurred along z, to the image's rows."""
+    for j in range(max(0, -start), min(taps, image.shape[0] - start)):
+        w = weight[j]
+        into = image[start + j]
+        for c in range(row.size):
+            into[c] += w * row[c]
+
+
+@kernel
+def blur(nodes, taps, z_start, z_weight, x_start, x_weight, image):  # type: ignore[no-untyped-def]
+    """image[r, c] += Σ_k Σ_z Σ_x Z_k[r, z] nodes[k, z, x] X_k[c, x] (in place)."""
+    n_nodes, n_z, n_x = nodes.shape
+    columns = image.shape[1]
+    tile = np.zeros((n_x, _LANES), np.float32)
+    spread = np.zeros((columns, _LANES), np.float32)
+    row = np.empty(columns, np.float32)
+    bits = nodes.view(np.int32)
+    for first in range(0, n_z, _LANES):
+        last = min(first + _LANES, n_z)
+        for k in range(n_nodes):
+            if _empty(bits[k, first:last].reshape(-1)):
+                continue
+            _spread_columns(nodes[k, first:last], x_start[k], x_weight[k], taps[k], tile, spread)
+            for z in range(first, last):
+                for c in range(columns):
+                    row[c] = spread[c, z - first]
+                _spread_row(row, z_start[k, z], z_weight[k, z], taps[k], image)
+
+
+@kernel
+def coarsen(nodes, factor, coarse):  # type: ignore[no-untyped-def]
+    """Sum the nodes, and factor × factor of their pixels: what scatters, on a lattice fit for wide blurs."""
+    for k in range(nodes.shape[0]):
+        for z in range(nodes.shape[1]):
+            into = coarse[z // factor]
+            for x in range(nodes.shape[2]):
+                into[x // factor] += nodes[k, z, x]
