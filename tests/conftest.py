@@ -23,7 +23,8 @@ def checked_modules() -> list[str]:
 
 
 # Before anything of ours is imported: every annotation, jaxtyping's shapes among them, is checked at every call.
-install_import_hook(checked_modules(), "beartype.beartype")
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # an int may stand for a float
+install_import_hook(checked_modules(), CHECKER)
 
 
 @pytest.fixture
