@@ -9,12 +9,12 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.charset import python_encoding
-from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.datadict import repeater_has_tag
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
@@ -159,9 +159,9 @@ class _Walk:
         self.tag_and_length = struct.Struct(order + "HHI").unpack_from
         self.long = struct.Struct(order + "I").unpack_from
 
-    def fail(self, tag: int, fault: str) -> NoReturn:
+    def fault(self, tag: int, fault: str) -> DicomError:
         name = f"{tag_name(tag)}: " if tag else ""
-        raise DicomError(self.source, tag_text(tag) if tag else "", f"{name}{fault}", _RETRY)
+        return DicomError(self.source, tag_text(tag) if tag else "", f"{name}{fault}", _RETRY)
 
     def elements(self, at: int, end: int, implicit: bool, depth: int, last_group: int = 0xFFFF) -> tuple[Elements, int]:
         """Elements from ``at`` on, to ``end`` or an item's delimiter or a group beyond ``last_group``."""
@@ -170,7 +170,7 @@ class _Walk:
             if end - at < 8:
                 if not any(self.data[at:end]):
                     return found, end
-                self.fail(_last(found), "the file ends within the element after this one.")
+                raise self.fault(_last(found), "the file ends within the element after this one.")
             group, element, code, length = self.tag_and_vr(self.data, at)
             if group > last_group:
                 return found, at
@@ -181,9 +181,9 @@ class _Walk:
                 return found, end
             self.count += 1
             if self.count > MAX_HEADER_ELEMENTS:
-                self.fail(tag, f"more than {MAX_HEADER_ELEMENTS} elements.")
+                raise self.fault(tag, f"more than {MAX_HEADER_ELEMENTS} elements.")
             if tag in found:
-                self.fail(tag, "occurs twice in one dataset.")
+                raise self.fault(tag, "occurs twice in one dataset.")
             vr, length, at = self._head(at, end, tag, implicit, code, length)
             found[tag], at = self._element(tag, vr, length, at, end, implicit, depth)
             if tag == 0x00080005:
@@ -200,25 +200,25 @@ class _Walk:
             return VRS[code], length, at + 8
         if code in LONG_VRS:
             if end - at < 12:
-                self.fail(tag, "the file ends within this element's head.")
+                raise self.fault(tag, "the file ends within this element's head.")
             return VRS[code], self.long(self.data, at + 8)[0], at + 12
-        self.fail(tag, f"its value representation {code!r} does not exist.")
+        raise self.fault(tag, f"its value representation {code!r} does not exist.")
 
     def _element(
         self, tag: BaseTag, vr: str | None, length: int, at: int, end: int, implicit: bool, depth: int
     ) -> tuple[DataElement | RawDataElement, int]:
         if tag >> 16 == 0xFFFE:
-            self.fail(tag, "a delimiter stands where an element should.")
+            raise self.fault(tag, "a delimiter stands where an element should.")
         if vr == "SQ" or (vr in (None, "UN") and (length == UNDEFINED or _vr_of(tag) == "SQ")):
             # Written as of unknown VR, a sequence is in implicit VR (PS3.5, 6.2.2).
             return self._sequence(tag, length, at, end, implicit or vr == "UN", depth + 1)
         if length == UNDEFINED:
             if tag != PIXEL_DATA:
-                self.fail(tag, "only sequences and compressed pixels may be of undefined length.")
+                raise self.fault(tag, "only sequences and compressed pixels may be of undefined length.")
             stop = self._fragments(at, end)
             return RawDataElement(tag, vr, UNDEFINED, self.data[at:stop], at, implicit, self.little), stop + 8
         if length > end - at:
-            self.fail(tag, f"claims {length} bytes, but {max(end - at, 0)} follow: the file is cut off or damaged.")
+            raise self.fault(tag, _beyond(length, end - at))
         return RawDataElement(tag, vr, length, self.data[at : at + length], at, implicit, self.little), at + length
 
     def _fragments(self, at: int, end: int) -> int:
@@ -229,33 +229,33 @@ class _Walk:
             if tag == SEQUENCE_END:
                 return at
             if tag != ITEM or length > end - at - 8:
-                self.fail(PIXEL_DATA, "a fragment of the compressed pixels is cut off or damaged.")
+                raise self.fault(PIXEL_DATA, "a fragment of the compressed pixels is cut off or damaged.")
             at += 8 + length
-        self.fail(PIXEL_DATA, "the compressed pixels do not end: the file is cut off.")
+        raise self.fault(PIXEL_DATA, "the compressed pixels do not end: the file is cut off.")
 
     def _sequence(
         self, tag: BaseTag, length: int, at: int, end: int, implicit: bool, depth: int
     ) -> tuple[DataElement, int]:
         if depth > MAX_DEPTH:
-            self.fail(tag, f"sequences nested deeper than {MAX_DEPTH}.")
+            raise self.fault(tag, f"sequences nested deeper than {MAX_DEPTH}.")
         if length != UNDEFINED and length > end - at:
-            self.fail(tag, f"claims {length} bytes, but {max(end - at, 0)} follow: the file is cut off or damaged.")
+            raise self.fault(tag, _beyond(length, end - at))
         start, stop = at, end if length == UNDEFINED else at + length
         items: list[CheckedItem] = []
         while at < stop:
             if stop - at < 8:
-                self.fail(tag, "the file ends within this sequence.")
+                raise self.fault(tag, "the file ends within this sequence.")
             group, element, size = self.tag_and_length(self.data, at)
             inner, at = group << 16 | element, at + 8
             if inner == SEQUENCE_END:
                 break
             if inner != ITEM or (size != UNDEFINED and size > stop - at):
-                self.fail(tag, "an item of this sequence is cut off or damaged.")
+                raise self.fault(tag, "an item of this sequence is cut off or damaged.")
             item, at = self._item(at, stop if size == UNDEFINED else at + size, implicit, depth)
             items.append(item)
         else:
             if length == UNDEFINED:
-                self.fail(tag, "this sequence does not end: the file is cut off.")
+                raise self.fault(tag, "this sequence does not end: the file is cut off.")
         sequence = DataElement(tag, "SQ", Sequence(items), start, length == UNDEFINED, already_converted=True)
         return sequence, at
 
@@ -284,6 +284,10 @@ def _vr_of(tag: BaseTag) -> str | None:
     if tag.element == 0:
         return "UL"
     return None if repeater_has_tag(tag) else "UN"
+
+
+def _beyond(claimed: int, there: int) -> str:
+    return f"claims {claimed} bytes, but {max(there, 0)} follow: the file is cut off or damaged."
 
 
 def _last(found: Elements) -> int:
