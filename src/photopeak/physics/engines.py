@@ -12,17 +12,21 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numba
 from numba.core import config
+from numpy.typing import NDArray
 
 from photopeak.core import PhotopeakError
 
 if TYPE_CHECKING:
     import torch
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
+Array = NDArray[Any]
+"""An array in a kernel's signature: which dtypes it takes is decided by who calls it."""
 
 
 def cpu_target() -> str:
@@ -31,7 +35,7 @@ def cpu_target() -> str:
     x86-64-v3 (AVX2) where the machine has it, else the architecture's baseline. The written order of
     operations decides the bits, not the target; the target is fixed so that nothing else can.
     """
-    import llvmlite.binding as llvm
+    import llvmlite.binding as llvm  # type: ignore[import-untyped]
 
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return "generic"
@@ -49,9 +53,9 @@ def _fix_cpu_target() -> None:
 _fix_cpu_target()
 
 
-def kernel(function: F) -> F:
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for the fixed CPU target, cached on disk, without the interpreter lock and without fast-math."""
-    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     return compiled
 
 
@@ -59,7 +63,7 @@ def threads(n: int) -> None:
     """Give numba's and torch's kernels ``n`` threads in this process."""
     import torch
 
-    most = int(numba.config.NUMBA_NUM_THREADS)
+    most = int(config.__dict__["NUMBA_NUM_THREADS"])
     if n < 1:
         raise PhotopeakError(f"a thread budget of {n} leaves nothing to compute with. Remedy: give at least 1.")
     numba.set_num_threads(min(n, most))

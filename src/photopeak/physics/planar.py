@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64, Int64, UInt8
 from numpy.typing import NDArray
 
 from photopeak.core import PhotopeakError
@@ -169,6 +169,36 @@ def expected_counts(
     return image
 
 
+def project_labels(
+    activity: Float32[np.ndarray, "z y x"],
+    mu_per_cm: Float32[np.ndarray, "z y x"],
+    label: UInt8[np.ndarray, "z y x"],
+    placement: Placement,
+    camera: PlanarCamera,
+) -> UInt8[np.ndarray, "view row column"]:
+    """On every pixel of both views, the structure that sends it the most counts; 0 where none does.
+
+    The structure is the one with the greatest attenuated activity in one unbroken stretch of the ray;
+    pixels take the nearest ray.
+    """
+    seen = np.zeros((2, placement.shape[0], placement.shape[2]), np.uint8)
+    activity, mu_per_cm, label = (np.ascontiguousarray(a) for a in (activity, mu_per_cm, label))
+    kernels.project_labels(activity, mu_per_cm, label, placement.voxel_mm, seen)
+    rows = geometry.nearest(geometry.rows(camera, placement.top_mm), placement, 2)
+    columns = [geometry.nearest(geometry.columns(camera, v, placement.middle_mm), placement, 0) for v in range(2)]
+    padded = np.pad(seen, ((0, 0), (0, 1), (0, 1)))  # index −1 is the border of zeros
+    return np.stack([padded[v][np.ix_(rows, columns[v])] for v in range(2)])
+
+
+def transmission(
+    mu_per_cm: Float32[np.ndarray, "z y x"], voxel_mm: float, points: Int64[np.ndarray, "n 3"]
+) -> Float64[np.ndarray, "2 n"]:
+    """The share of photons from voxel centres (z, y, x) that crosses the body to each view, e^{−∫μ dl}."""
+    out = np.empty((2, len(points)))
+    kernels.transmission_at(mu_per_cm, voxel_mm, points, out)
+    return out
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One blur onto the detector: of the nodes themselves (``factor`` 0), or of their binned sum."""
@@ -225,5 +255,7 @@ def response(camera: PlanarCamera) -> NDArray[np.float32]:
     """What multiplies the image pixel by pixel: the crystal's width, and its uniformity."""
     n = camera.matrix[1]
     across = np.abs(np.arange(n) - 0.5 * (n - 1)) * camera.pixel_mm <= 0.5 * camera.field_mm[1]
-    factor = across.astype(np.float32)
-    return factor if camera.uniformity is None else factor * camera.uniformity.astype(np.float32)
+    factor: NDArray[np.float32] = across.astype(np.float32)
+    if camera.uniformity is not None:
+        factor = factor * camera.uniformity.astype(np.float32)
+    return factor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32
+from jaxtyping import Float32, Float64, Int32, Int64
 
 from photopeak.core import PhotopeakError
 from photopeak.physics.planar_kernels import gaussian_band
@@ -144,3 +144,11 @@ def lattice_mm(placement: Placement, axis: int, factor: int = 1) -> Float64[np.n
 def scatter_factor(sigma: float, voxel_mm: float) -> int:
     """How many voxels may be binned before a blur this wide: bins of at most 0.7 σ."""
     return max(1, math.floor(0.7 * sigma / voxel_mm))
+
+
+def nearest(pixels: Pixels, placement: Placement, axis: int) -> Int64[np.ndarray, " out"]:
+    """For every pixel of a row or column, the nearest voxel along x (0) or z (2); −1 where there is none."""
+    position = pixels.first_mm + pixels.pitch_mm * np.arange(pixels.count)
+    index = np.floor((position - placement.origin_mm[axis]) / placement.voxel_mm + 0.5).astype(np.int64)
+    size = placement.shape[2 if axis == 0 else 0]
+    return np.where((index >= 0) & (index < size), index, -1)

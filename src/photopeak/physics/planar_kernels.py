@@ -11,22 +11,22 @@ from __future__ import annotations
 import numpy as np
 
 from photopeak.physics.elementary_kernels import exp
-from photopeak.physics.engines import kernel
+from photopeak.physics.engines import Array, kernel
 
 _LANES = 16  # rows that are blurred side by side along x
 
 
 @kernel
-def _empty(row):  # type: ignore[no-untyped-def]
+def _empty(row: Array) -> bool:
     """True where every bit of a row is zero; whole numbers, so that the loop vectorises."""
     seen = np.int32(0)
     for i in range(row.size):
         seen |= row[i]
-    return seen == 0
+    return bool(seen == 0)
 
 
 @kernel
-def _half_voxel(mu, length_cm, out):  # type: ignore[no-untyped-def]
+def _half_voxel(mu: Array, length_cm: float, out: Array) -> None:
     """out = e^(−μ L/2): series of degree 7 at a sixteenth of the exponent, squared four times."""
     scale = np.float32(length_cm / 32.0)
     for i in range(mu.size):
@@ -46,13 +46,13 @@ def _half_voxel(mu, length_cm, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _pass(through, half):  # type: ignore[no-untyped-def]
+def _pass(through: Array, half: Array) -> None:
     for i in range(half.size):
         through[i] *= half[i]
 
 
 @kernel
-def _lay(activity, through, lower, upper, share):  # type: ignore[no-untyped-def]
+def _lay(activity: Array, through: Array, lower: Array, upper: Array, share: float) -> None:
     """Lay one row of attenuated activity onto the two nodes beside its depth."""
     rest = np.float32(1.0) - share
     for i in range(activity.size):
@@ -62,7 +62,9 @@ def _lay(activity, through, lower, upper, share):  # type: ignore[no-untyped-def
 
 
 @kernel
-def _scan_slice(mu_bits, activity_bits, mu, length_cm, half, shines, absorbs):  # type: ignore[no-untyped-def]
+def _scan_slice(
+    mu_bits: Array, activity_bits: Array, mu: Array, length_cm: float, half: Array, shines: Array, absorbs: Array
+) -> None:
     """For one slice: which rows hold anything, and each row's half-voxel transmission."""
     for y in range(mu.shape[0]):
         shines[y] = not _empty(activity_bits[y])
@@ -72,7 +74,7 @@ def _scan_slice(mu_bits, activity_bits, mu, length_cm, half, shines, absorbs):  
 
 
 @kernel
-def project(activity, mu, voxel_mm, node, share, nodes):  # type: ignore[no-untyped-def]
+def project(activity: Array, mu: Array, voxel_mm: float, node: Array, share: Array, nodes: Array) -> None:
     """Attenuated activity on the blur nodes of two views, nodes[view, k, z, x] += (in place).
 
     View 0 sees the body from y = 0 upwards (anterior), view 1 from the last y downwards (posterior).
@@ -102,7 +104,9 @@ def project(activity, mu, voxel_mm, node, share, nodes):  # type: ignore[no-unty
 
 
 @kernel
-def gaussian_band(centres, first_mm, pitch_mm, n_out, sigma_mm, start, weight):  # type: ignore[no-untyped-def]
+def gaussian_band(
+    centres: Array, first_mm: float, pitch_mm: float, n_out: int, sigma_mm: float, start: Array, weight: Array
+) -> None:
     """Weights that spread a point at each centre over pixels, Σ over all pixels = 1 for each centre.
 
     Pixel r is centred at first + r·pitch (pitch may be negative) and integrates over its width, which
@@ -125,7 +129,7 @@ def gaussian_band(centres, first_mm, pitch_mm, n_out, sigma_mm, start, weight): 
 
 
 @kernel
-def _spread_columns(rows, start, weight, taps, tile, spread):  # type: ignore[no-untyped-def]
+def _spread_columns(rows: Array, start: Array, weight: Array, taps: int, tile: Array, spread: Array) -> None:
     """Blur up to 16 rows along x at once, side by side so that the inner loop is a vector of rows."""
     n_rows, n_in = rows.shape
     n_out = spread.shape[0]
@@ -143,7 +147,7 @@ def _spread_columns(rows, start, weight, taps, tile, spread):  # type: ignore[no
 
 
 @kernel
-def _spread_row(row, start, weight, taps, image):  # type: ignore[no-untyped-def]
+def _spread_row(row: Array, start: int, weight: Array, taps: int, image: Array) -> None:
     """Add one row, blurred along z, to the image's rows."""
     for j in range(max(0, -start), min(taps, image.shape[0] - start)):
         w = weight[j]
@@ -153,7 +157,9 @@ def _spread_row(row, start, weight, taps, image):  # type: ignore[no-untyped-def
 
 
 @kernel
-def blur(nodes, taps, z_start, z_weight, x_start, x_weight, image):  # type: ignore[no-untyped-def]
+def blur(
+    nodes: Array, taps: Array, z_start: Array, z_weight: Array, x_start: Array, x_weight: Array, image: Array
+) -> None:
     """image[r, c] += Σ_k Σ_z Σ_x Z_k[r, z] nodes[k, z, x] X_k[c, x] (in place)."""
     n_nodes, n_z, n_x = nodes.shape
     columns = image.shape[1]
@@ -174,10 +180,68 @@ def blur(nodes, taps, z_start, z_weight, x_start, x_weight, image):  # type: ign
 
 
 @kernel
-def coarsen(nodes, factor, coarse):  # type: ignore[no-untyped-def]
+def coarsen(nodes: Array, factor: int, coarse: Array) -> None:
     """Sum the nodes, and factor × factor of their pixels: what scatters, on a lattice fit for wide blurs."""
     for k in range(nodes.shape[0]):
         for z in range(nodes.shape[1]):
             into = coarse[z // factor]
             for x in range(nodes.shape[2]):
                 into[x // factor] += nodes[k, z, x]
+
+
+@kernel
+def _follow_runs(contribution: Array, label: Array, run: Array, current: Array, best: Array, winner: Array) -> None:
+    """Add one row to each ray's run of one label; keep the greatest run so far and whose it is."""
+    for i in range(label.size):
+        # Everything is loaded before anything is chosen: choices between registers become vector blends.
+        name, held, before, most, leader = label[i], current[i], run[i], best[i], winner[i]
+        total = (before if name == held else np.float32(0.0)) + contribution[i]
+        run[i] = total
+        current[i] = name
+        best[i] = max(total, most)
+        winner[i] = name if total > most else leader
+
+
+@kernel
+def project_labels(activity: Array, mu: Array, label: Array, voxel_mm: float, seen: Array) -> None:
+    """seen[view, z, x] = the label whose longest unbroken stretch sends most attenuated activity to the view.
+
+    A label that a ray crosses twice counts by its greater crossing. 0 where nothing shines.
+    """
+    depth, width = activity.shape[1], activity.shape[2]
+    half = np.ones((depth, width), np.float32)
+    shines, absorbs = np.zeros(depth, np.bool_), np.zeros(depth, np.bool_)
+    activity_bits, mu_bits = activity.view(np.int32), mu.view(np.int32)
+    through, contribution = np.ones(width, np.float32), np.empty(width, np.float32)
+    run, best = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    # int32 beside float32: lanes of one width, so that the comparison becomes a vector
+    names, current, winner = np.zeros(width, np.int32), np.zeros(width, np.int32), np.zeros(width, np.int32)
+    for z in range(activity.shape[0]):
+        _scan_slice(mu_bits[z], activity_bits[z], mu[z], voxel_mm * 0.1, half, shines, absorbs)
+        for view in range(2):
+            through[:], run[:], best[:], current[:], winner[:] = 1.0, 0.0, 0.0, 0, 0
+            for step in range(depth):
+                y = step if view == 0 else depth - 1 - step
+                if absorbs[y]:
+                    _pass(through, half[y])
+                if shines[y]:
+                    contribution[:] = activity[z, y] * through
+                    names[:] = label[z, y]
+                    _follow_runs(contribution, names, run, current, best, winner)
+                if absorbs[y]:
+                    _pass(through, half[y])
+            seen[view, z] = winner
+
+
+@kernel
+def transmission_at(mu: Array, voxel_mm: float, points: Array, out: Array) -> None:
+    """out[view, n] = share of photons from the centre of voxel points[n] = (z, y, x) that reaches each view."""
+    for n in range(points.shape[0]):
+        z, y, x = points[n]
+        before, behind = 0.5 * mu[z, y, x], 0.5 * mu[z, y, x]
+        for i in range(y):
+            before += mu[z, i, x]
+        for i in range(y + 1, mu.shape[1]):
+            behind += mu[z, i, x]
+        out[0, n] = exp(-0.1 * voxel_mm * before)
+        out[1, n] = exp(-0.1 * voxel_mm * behind)
