@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pickle
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from photopeak.core.entries import Entry, Image, Mask
 from photopeak.core.errors import ContractError
@@ -40,11 +40,12 @@ def check_operator(operator: Any, x: torch.Tensor, y: torch.Tensor, tolerance: f
     gap = float((forward - backward).abs() / (ax.double().norm() * y.double().norm()).clamp_min(1e-300))
     if gap > tolerance:
         raise ContractError(f"{operator!r}: adjoint gap {gap:.2e} exceeds {tolerance:.0e}.")
-    doubled = operator(2 * x)
-    if not torch.allclose(doubled, 2 * ax, rtol=1e-4, atol=1e-5 * float(ax.abs().max())):
+    other = x.flip(tuple(range(x.dim())))
+    combined, expected = operator(2 * x - other), 2 * ax - operator(other)
+    if not torch.allclose(combined, expected, rtol=1e-4, atol=1e-5 * float(ax.abs().max())):
         raise ContractError(f"{operator!r} is not linear.")
     probe = x.clone().requires_grad_(True)
-    (operator(probe) * y).sum().backward()
+    torch.autograd.backward((operator(probe) * y).sum())
     if probe.grad is None or not torch.allclose(probe.grad, aty, rtol=1e-4, atol=1e-5 * float(aty.abs().max())):
         raise ContractError(f"{operator!r}: its gradient is not its adjoint.")
     return gap
@@ -95,7 +96,7 @@ def check_network(make: Callable[[], Any], example: torch.Tensor) -> None:
     network.train()
     result = network(example)
     trained = [result] if isinstance(result, torch.Tensor) else list(result.values())
-    torch.stack([o.square().mean() for o in trained]).sum().backward()
+    torch.autograd.backward(torch.stack([o.square().mean() for o in trained]).sum())
     silent = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
     if silent:
         raise ContractError(f"{type(network).__qualname__}: no gradient reaches {', '.join(silent[:5])}.")
@@ -120,9 +121,12 @@ def check_source(source: Sequence[Study]) -> None:
 
 def _digest(entry: Entry) -> object:
     """Something equal for equal entries."""
-    if isinstance(entry, (Image, Mask)):
-        names = dict(entry.names) if isinstance(entry, Mask) else None
-        return np.ascontiguousarray(entry.values).tobytes(), entry.grid, entry.unit, str(names)
-    if isinstance(entry, tuple):
-        return tuple(dataclasses.astuple(row) for row in entry)
-    return dataclasses.astuple(entry)
+    if isinstance(entry, Image):
+        return _bits(entry.values), None if entry.sd is None else _bits(entry.sd), entry.grid, entry.unit
+    if isinstance(entry, Mask):
+        return _bits(entry.values), entry.grid, dict(entry.names)
+    return repr(entry)  # numbers and words; unlike ==, one not-a-number equals another
+
+
+def _bits(values: NDArray[Any]) -> tuple[str, bytes]:
+    return values.dtype.str, np.ascontiguousarray(values).tobytes()

@@ -47,6 +47,10 @@ class Image:
         f = factor(self.unit, unit)
         return Image(self.values * f, self.grid, unit, None if self.sd is None else self.sd * f)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickle forgets that an array is read-only; made anew, it is so again.
+        return Image, (self.values, self.grid, self.unit, self.sd)
+
 
 @dataclass(frozen=True, eq=False)
 class Mask:

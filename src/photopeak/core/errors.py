@@ -67,6 +67,7 @@ def optional(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        what = "is not installed" if getattr(error, "name", None) == module.split(".")[0] else f"fails: {error}"
         raise MissingExtra(
-            f"this needs the package {module!r}, which is not installed. Remedy: pip install 'photopeak[{extra}]'"
+            f"this needs the package {module!r}, which {what}. Remedy: pip install 'photopeak[{extra}]'"
         ) from error

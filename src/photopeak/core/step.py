@@ -16,11 +16,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
-from photopeak.core.entries import Entry, unit_of
-from photopeak.core.errors import ChainError, MissingEntry, PhotopeakError
+import numpy as np
+
+from photopeak.core.entries import Entry, Image, Measurement, unit_of
+from photopeak.core.errors import ChainError, MissingEntry, PhotopeakError, UnitError
 from photopeak.core.references import references_of
 from photopeak.core.study import Json, Record, Study
 from photopeak.core.vocabulary import Kind, kind_of
@@ -39,16 +43,29 @@ class Step(Protocol):
 
 
 def run(step: Step, study: Study) -> Study:
-    """Run one Step: check what it needs, add what it gives, record that it was done."""
-    _check_needs(step, study)
-    entries = step(study)
-    missing = set(step.gives) - set(entries)
-    extra = set(entries) - set(step.gives)
-    if missing or extra:
+    """Run one Step: check what it needs, add what it gives, record that it was done.
+
+    The Step sees what it needs in the units it declared, whatever unit of that dimension the study holds.
+    """
+    for name in step.needs:
+        if name not in study:
+            raise MissingEntry(
+                f"{name_of(step)} needs {name!r}; the study holds {', '.join(study) or 'nothing'}. "
+                "Remedy: run the Step that gives it first."
+            )
+        _check_unit(step, name, _kind_held(study, name))
+    entries = step(_in_declared_units(study, step.needs))
+    if set(entries) != set(step.gives):
         raise PhotopeakError(
             f"{name_of(step)} promised {sorted(step.gives)} but gave {sorted(entries)}. "
             "Remedy: this is a fault of the Step; report it to its author."
         )
+    for name, entry in entries.items():
+        if not step.gives[name].admits(Kind(kind_of(name).entry, unit_of(entry))):
+            raise UnitError(
+                f"{name_of(step)} promised {name!r} in {step.gives[name].unit} but gave it in {unit_of(entry)}. "
+                "Remedy: this is a fault of the Step; report it to its author."
+            )
     return study.add(entries, record_of(step))
 
 
@@ -62,32 +79,48 @@ def run_chain(steps: Iterable[Step], study: Study) -> Study:
 
 
 def check_chain(steps: Iterable[Step], study: Study) -> None:
-    """Refuse a chain before any of it runs: a need nobody gives, or a unit that does not fit."""
+    """Refuse a chain before any of it runs: a need nobody gives, a unit that does not fit, a name given twice."""
     available = {name: _kind_held(study, name) for name in study}
     for step in steps:
-        for name, kind in step.needs.items():
+        for name in step.needs:
             if name not in available:
                 raise ChainError(
                     f"{name_of(step)} needs {name!r}, which neither the study nor an earlier Step gives. "
                     f"Available: {', '.join(available) or 'nothing'}. Remedy: add a Step that gives it before."
                 )
-            if not kind.admits(available[name]):
-                raise ChainError(
-                    f"{name_of(step)} needs {name!r} in {kind.unit}, but it is in {available[name].unit}. "
-                    f"Remedy: convert it to {kind.unit} before."
-                )
+            _check_unit(step, name, available[name])
+        if repeated := sorted(set(step.gives) & set(available)):
+            raise ChainError(
+                f"{name_of(step)} gives {', '.join(repeated)}, which the study or an earlier Step gives already. "
+                "Remedy: leave one of the two out, or start from study.only(...)."
+            )
         available.update(step.gives)
 
 
-def _check_needs(step: Step, study: Study) -> None:
-    for name, kind in step.needs.items():
-        if name not in study:
-            raise MissingEntry(
-                f"{name_of(step)} needs {name!r}; the study holds {', '.join(study) or 'nothing'}. "
-                "Remedy: run the Step that gives it first."
-            )
-        if not kind.admits(_kind_held(study, name)):
-            raise ChainError(f"{name_of(step)} needs {name!r} in {kind.unit}, but it is in another unit.")
+def _check_unit(step: Step, name: str, held: Kind) -> None:
+    needed = step.needs[name]
+    if not needed.admits(held):
+        raise ChainError(
+            f"{name_of(step)} needs {name!r}, {needed.entry} in {needed.unit}, but it is {held.entry} in {held.unit}. "
+            f"Remedy: run a Step that gives it in {needed.unit} before."
+        )
+
+
+def _in_declared_units(study: Study, needs: Mapping[str, Kind]) -> Study:
+    converted = {name: _to(study[name], kind.unit) for name, kind in needs.items() if kind.unit}
+    if all(converted[name] is study[name] for name in converted):
+        return study
+    return Study({**study, **converted}, study.patient, study.acquisition, study.history)
+
+
+def _to(entry: Entry, unit: str) -> Entry:
+    match entry:
+        case Image() | Measurement() if entry.unit != unit:
+            return entry.to(unit)
+        case tuple() if any(row.unit != unit for row in entry):
+            return tuple(row.to(unit) for row in entry)
+        case _:
+            return entry
 
 
 def _kind_held(study: Study, name: str) -> Kind:
@@ -107,9 +140,8 @@ def record_of(step: Step) -> Record:
     """The provenance of one Step: its fields are its parameters."""
     from photopeak import __version__
 
-    parameters: dict[str, Json] = {}
-    if hasattr(step, "__dataclass_fields__"):
-        parameters = {name: _json(getattr(step, name)) for name in step.__dataclass_fields__}
+    fields = dataclasses.fields(cast(Any, step)) if dataclasses.is_dataclass(type(step)) else ()
+    parameters = {f.name: _json(getattr(step, f.name)) for f in fields}
     return Record(name_of(step), __version__, parameters, tuple(step.gives), references_of(type(step)))
 
 
@@ -120,12 +152,23 @@ def _json(value: Any) -> Json:
         return [_json(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): _json(v) for k, v in value.items()}
+    if isinstance(value, np.generic):
+        return _json(value.item())
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def registered() -> dict[str, EntryPoint]:
+@cache
+def registered() -> Mapping[str, EntryPoint]:
     """Every Step that is installed, ours and plugins', by name, without importing any."""
-    return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
+    found: dict[str, EntryPoint] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise PhotopeakError(
+                f"two Steps are called {entry.name!r}: {other.value} and {entry.value}. "
+                "Remedy: uninstall one of the two packages, or ask its author for another name."
+            )
+    return MappingProxyType(found)
 
 
 def load(name: str) -> type[Step]:

@@ -86,6 +86,8 @@ def check_entry(name: str, entry: Entry) -> None:
     kind = kind_of(name)
     if not isinstance(entry, TYPES[kind.entry]):
         raise UnitError(f"{name!r} holds a {kind.entry}, not a {type(entry).__name__}.")
+    if isinstance(entry, tuple) and not all(isinstance(row, Measurement) for row in entry):
+        raise UnitError(f"{name!r} is a table: every row of it is a Measurement.")
     unit = unit_of(entry)
     if kind.unit and unit:
         factor(unit, kind.unit)
