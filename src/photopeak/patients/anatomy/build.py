@@ -1,0 +1,79 @@
+"""One body on a grid, from who it is and how it varies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from photopeak.patients.anatomy.outline import outline
+from photopeak.patients.anatomy.pose import Posed
+from photopeak.patients.anatomy.rasterise import Canvas, draw_bones, draw_organs, draw_outline
+from photopeak.patients.anatomy.scaling import HEAD, Scaling
+from photopeak.patients.anatomy.skeleton import GROUPS, Skeleton, skeleton
+from photopeak.patients.anatomy.uptake import Details, draw_details, primitive_uptake
+from photopeak.patients.anatomy.variants import apply_variants
+from photopeak.patients.anatomy.variation import Variation
+from photopeak.patients.body import Body, Person
+
+CHEST = GROUPS.index("chest")
+
+
+@dataclass(frozen=True)
+class Mu:
+    """Linear attenuation in 1/cm; the defaults are for 140.5 keV, bone as a mean of cortex and marrow."""
+
+    soft: float = 0.154
+    lung: float = 0.042
+    bone: float = 0.19
+
+
+def make_body(person: Person, variation: Variation, voxel_mm: float = 3.0, mu: Mu = Mu()) -> Body:  # noqa: B008
+    """Scale, pose and rasterise; ``Body.placement`` is the ``Posed`` that puts further sites in the same frame."""
+    reference = skeleton()
+    posed = Posed(Scaling(person, variation.build), variation.pose)
+    details = draw_details(reference, variation.detail_seed)
+    points = posed.transform(_shifted(reference, details), reference.point_group, reference.point_side)
+    radius = reference.radius_mm * np.where(reference.point_group == HEAD, posed.scaling.f_head, posed.scaling.radius)
+    u = primitive_uptake(reference, person, variation, details)
+    surface = outline(posed)
+    canvas = Canvas.around(*surface.extent(), voxel_mm, details.texture_shift)
+    draw_outline(canvas, surface, variation.tracer.soft, mu.soft)
+    _fill_bladder(reference, points, variation.tracer.bladder_ml)
+    draw_organs(canvas, reference, points, u, mu.lung, mu.soft)
+    draw_bones(canvas, reference, points, radius, u, mu.bone)
+    apply_variants(canvas, posed, variation.variants, reference)
+    x, y, z = (float(v) for v in canvas.origin_mm)
+    volumes = (a.reshape(canvas.shape) for a in (canvas.uptake, canvas.mu, canvas.label))
+    return Body(person, voxel_mm, (x, y, z), *volumes, reference.names, posed, variation.variants)
+
+
+def _shifted(reference: Skeleton, details: Details) -> Float[np.ndarray, "points 3"]:
+    """Reference points with each bone moved by about a millimetre and ribs drooping towards their front ends."""
+    label = reference.prim_label[reference.point_prim]
+    points = reference.point_mm + details.shift_mm[label]
+    rib = _rib_numbers(reference)[label]
+    front = np.clip((45.0 - reference.point_mm[:, 1]) / 135.0, 0.0, 1.0)
+    drop = details.rib_drop_mm[np.where(reference.point_side > 0, 0, 1), rib - 1] * front
+    points[:, 2] += np.where((reference.point_group == CHEST) & (rib > 0), drop, 0.0)
+    return points
+
+
+def _rib_numbers(reference: Skeleton) -> Float[np.ndarray, "labels"]:
+    """1 to 12 for ribs and costal cartilages by label, else 0."""
+    number = np.zeros(256, dtype=np.int64)
+    for i, name in enumerate(reference.names):
+        if " rib " in name or "costal cartilage" in name:
+            number[i] = int(name.rsplit(" ", 1)[1])
+    return number
+
+
+def _fill_bladder(reference: Skeleton, points: Float[np.ndarray, "points 3"], volume_ml: float) -> None:
+    """Swell the bladder of the reference (85 ml) to its volume, keeping its floor where it is."""
+    prim = reference.prim_name.index("bladder")
+    here = np.flatnonzero(reference.point_prim == prim)
+    centre, axes = points[here[0]].copy(), points[here[1:]] - points[here[0]]
+    grow = (volume_ml / 85.0) ** (1.0 / 3.0)
+    centre += (grow - 1.0) * np.array([0.0, 0.0, np.linalg.norm(axes[2])])
+    points[here[0]], points[here[1:]] = centre, centre + grow * axes

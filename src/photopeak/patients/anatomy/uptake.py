@@ -1,0 +1,72 @@
+"""Tracer concentration of every primitive of one person (vertebral body = 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from photopeak.patients.anatomy.skeleton import Skeleton
+from photopeak.patients.anatomy.variants import KIDNEY_MISSING
+from photopeak.patients.anatomy.variation import Variation
+from photopeak.patients.body import Person
+
+REGION_SHARE, PRIMITIVE_SHARE, SIDE_SHARE = 0.75, 0.5, 0.35
+RENAL, BLOOD = ("kidney", "kidney.pelvis"), ("heart", "vessel")
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """Small draws of one body, seeded by ``Variation.detail_seed``."""
+
+    ln_region: Float[np.ndarray, "prims"]
+    ln_primitive: Float[np.ndarray, "prims"]
+    ln_side: Float[np.ndarray, "prims"]
+    shift_mm: Float[np.ndarray, "labels 3"]
+    rib_drop_mm: Float[np.ndarray, "sides ribs"]
+    texture_shift: tuple[int, int, int]
+
+
+def draw_details(skeleton: Skeleton, seed: int) -> Details:
+    """N(0, 1) for each region, primitive and region's side; shifts of bones; droop of the twelve rib pairs."""
+    rng = np.random.Generator(np.random.Philox(seed))
+    regions = {name: i for i, name in enumerate(dict.fromkeys(skeleton.prim_region))}
+    index = np.array([regions[name] for name in skeleton.prim_region])
+    z = [rng.standard_normal(n) for n in (len(regions), len(index), 3 * len(regions))]
+    shift = 1.2 * rng.standard_normal((256, 3))
+    alone, walk = rng.standard_normal((2, 12)), rng.standard_normal((2, 12)).cumsum(axis=1)
+    rib = 2.2 * alone + 1.6 * (walk - walk.mean(axis=1, keepdims=True)) + 2.0 * rng.standard_normal((2, 1))
+    dx, dy, dz = (int(v) for v in rng.integers(0, 64, 3))
+    side = z[2][index + len(regions) * (skeleton.prim_side + 1)]
+    return Details(z[0][index], z[1], side, shift, rib, (dx, dy, dz))
+
+
+def primitive_uptake(
+    skeleton: Skeleton, person: Person, variation: Variation, details: Details
+) -> Float[np.ndarray, "prims"]:
+    """ln u = ln u₀ + sd (¾ region + ½ primitive + ⅓ side) + wear of joints, times the person's bone turnover."""
+    spread = REGION_SHARE * details.ln_region + PRIMITIVE_SHARE * details.ln_primitive + SIDE_SHARE * details.ln_side
+    ln_u = skeleton.prim_sd * np.clip(spread, -2.3, 2.3)
+    ln_u += _wear(skeleton, variation) * (0.10 + 0.10 * np.clip(details.ln_primitive, -1.5, 2.0))
+    u = skeleton.prim_u * np.exp(ln_u)
+    tracer, name = variation.tracer, np.array(skeleton.prim_name)
+    u = np.where(skeleton.prim_organ, u * (tracer.soft / 0.015) ** 0.7, u * tracer.bone)
+    u[np.isin(name, RENAL)] = (skeleton.prim_u * np.exp(ln_u) * tracer.kidney)[np.isin(name, RENAL)]
+    u[name == "bladder"] = tracer.bladder
+    u[np.isin(name, BLOOD)] *= tracer.blood
+    if person.sex == "F":
+        u[name == "genitals"] = 0.0
+    for found in variation.variants:
+        if found.name == KIDNEY_MISSING:
+            u[np.isin(name, RENAL) & (skeleton.prim_side == (1 if found.side == "left" else -1))] = tracer.soft
+    return np.asarray(u)
+
+
+def _wear(skeleton: Skeleton, variation: Variation) -> Float[np.ndarray, "prims"]:
+    """How worn each primitive's joint is; none where it belongs to no joint, shoulder and wrist more if dominant."""
+    jointed = np.array([joint != "" for joint in skeleton.prim_joint])
+    used = np.isin(skeleton.prim_joint, ("glenohumeral", "acromioclavicular", "sternoclavicular", "wrist"))
+    used |= np.isin(skeleton.prim_joint, ("first carpometacarpal",))
+    dominant = skeleton.prim_side == (1 if variation.dominant == "left" else -1)
+    return np.where(jointed, variation.joint_wear + np.where(used & dominant, 0.8, 0.0), 0.0)

@@ -1,0 +1,54 @@
+"""One vertebra as primitives, from its row of ten numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Primitive = dict[str, Any]
+
+REGION = {"C": "cervical spine", "T": "thoracic spine", "L": "lumbar spine"}
+
+
+def vertebra_primitives(
+    name: str, z: float, y: float, a: float, b: float, c: float, tp: float, sp: float, dr: float, u: float
+) -> list[Primitive]:
+    """Body, end plates, pedicles, facets, transverse and spinous processes.
+
+    z, y: centre of the body; a, b, c: its half width, depth, height; tp: half span of the transverse
+    processes; sp: from the body's centre to the spinous tip, which lies dr lower; u: uptake. All mm.
+    """
+    level = name[0]
+    base = {"b": name, "g": REGION[level], "k": "spine", "sd": 0.14}
+    lumbar = level == "L"
+    back = y + b
+    parts: list[Primitive] = [
+        {"n": "body", "t": "ell", "u": u, "c": [0, y, z], "s": [a, b, c], "e": 4},
+        {
+            "n": "pedicle",
+            "t": "chain",
+            "u": u,
+            "lr": 1,
+            "p": [[0.62 * a, back, z + 2, 4.5], [0.62 * a, back + 11, z + 1, 4.5]],
+        },
+        {
+            "n": "facet",
+            "t": "ell",
+            "u": 0.8 * u,
+            "lr": 1,
+            "j": "facet",
+            "c": [0.75 * a, back + 15, z - c - 2],
+            "s": [5, 5, 8],
+        },
+        {
+            "n": "transverse",
+            "t": "chain",
+            "u": (0.35 if lumbar else 1.0) * u,
+            "lr": 1,
+            "p": [[0.62 * a, back + 10, z + 2, 5], [tp, back + 15, z + 3, 4.5]],
+        },
+        {"n": "spinous", "t": "chain", "u": 0.85 * u, "p": [[0, back + 15, z, 4], [0, y + sp, z - dr, 3.5]]},
+    ]
+    if level in "TL":
+        plate = {"t": "ell", "u": 1.2 * u, "s": [0.95 * a, 0.95 * b, 2.2], "e": 4, "j": "endplate"}
+        parts += [{"n": f"endplate{s}", **plate, "c": [0, y, z + s * (c - 0.8)]} for s in (1, -1)]
+    return [{**base, **part, "n": f"{name}.{part['n']}"} for part in parts]
