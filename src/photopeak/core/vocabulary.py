@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from photopeak.core.entries import Entry, Image, Mask, Measurement, Text, unit_of
 from photopeak.core.errors import UndeclaredName, UnitError
-from photopeak.core.units import dimension, factor
+from photopeak.core.units import dimension
 
 TYPES: dict[str, type] = {"image": Image, "mask": Mask, "measurement": Measurement, "text": Text, "table": tuple}
 
@@ -89,8 +89,11 @@ def check_entry(name: str, entry: Entry) -> None:
     if isinstance(entry, tuple) and not all(isinstance(row, Measurement) for row in entry):
         raise UnitError(f"{name!r} is a table: every row of it is a Measurement.")
     unit = unit_of(entry)
-    if kind.unit and unit:
-        factor(unit, kind.unit)
+    if kind.unit and unit and dimension(unit) != dimension(kind.unit):
+        raise UnitError(
+            f"{name!r} is {declaration(name).meaning}, in {kind.unit}; {unit} measures {dimension(unit)}. "
+            "Remedy: use another name, or declare one."
+        )
 
 
 for _name, _kind, _meaning in (
