@@ -29,8 +29,8 @@ class DecodingFailed(Exception):
 def seconds_for(decoded_bytes: int) -> float:
     """How long decoding may take by the clock.
 
-    >>> seconds_for(0), seconds_for(200 * 2**20)
-    (1.2, 10.4)
+    >>> seconds_for(0), seconds_for(216 * 2**20)
+    (1.2, 11.2)
     """
     return BASE_SECONDS + max(0, decoded_bytes - 16 * 2**20) / BYTES_PER_SECOND
 
