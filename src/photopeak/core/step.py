@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -40,6 +40,13 @@ class Step(Protocol):
     gives: ClassVar[Mapping[str, Kind]]
 
     def __call__(self, study: Study) -> dict[str, Entry]: ...
+
+
+# A protocol with data members cannot answer issubclass(), which a checker of types at run time would ask.
+if TYPE_CHECKING:
+    StepType = type[Step]
+else:
+    StepType = type
 
 
 def run(step: Step, study: Study) -> Study:
@@ -171,7 +178,7 @@ def registered() -> Mapping[str, EntryPoint]:
     return MappingProxyType(found)
 
 
-def load(name: str) -> type[Step]:
+def load(name: str) -> StepType:
     """The class of a registered Step."""
     try:
         entry = registered()[name]
@@ -179,5 +186,5 @@ def load(name: str) -> type[Step]:
         raise PhotopeakError(
             f"no Step is called {name!r}. Remedy: use one of {', '.join(registered()) or '(none installed)'}."
         ) from None
-    cls: type[Step] = entry.load()
+    cls: StepType = entry.load()
     return cls
