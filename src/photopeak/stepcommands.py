@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from pathlib import Path
 from typing import Any
 
 import click
 
+from photopeak.core.errors import PhotopeakError
 from photopeak.core.step import load, registered, run
 
-_TYPES: dict[Any, click.ParamType[Any]] = {int: click.INT, float: click.FLOAT, str: click.STRING, bool: click.BOOL}
+_TYPES: dict[Any, click.ParamType[Any]] = {
+    int: click.INT,
+    float: click.FLOAT,
+    str: click.STRING,
+    bool: click.BOOL,
+    Path: click.Path(path_type=Path),
+}
 
 
 @click.command()
@@ -28,7 +36,7 @@ def command_of(name: str) -> click.Command:
     hints = typing.get_type_hints(cls)
     fields = [f for f in dataclasses.fields(typing.cast(Any, cls)) if f.init]
     params: list[click.Parameter] = [click.Argument(["study"], type=click.Path(exists=True, path_type=Path))]
-    params += [_option(f, hints[f.name]) for f in fields]
+    params += [option_of(f, hints[f.name]) for f in fields]
     params.append(click.Option(["--assume"], multiple=True, metavar="KEY=VALUE", help="State a fact the file lacks."))
     params.append(click.Option(["--out"], type=click.Path(path_type=Path), help="Write results to this folder."))
 
@@ -65,16 +73,53 @@ def describe(entry: Any) -> str:
             return "; ".join(describe(row) for row in entry)
 
 
-def _option(f: dataclasses.Field[Any], hint: Any) -> click.Option:
-    has_default = f.default is not dataclasses.MISSING
-    kind: click.ParamType[Any] = _TYPES.get(hint, click.STRING)
+def option_of(f: dataclasses.Field[Any], hint: Any) -> click.Option:
+    """The command-line option of one dataclass field."""
+    default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+    required = default is dataclasses.MISSING
+    flag = f.name.replace("_", "-")
+    settings: dict[str, Any] = {"required": required, "help": f.metadata.get("help", "")}
+    if not required:
+        settings |= {"default": default, "show_default": default not in (None, "", ())}
+    if hint is bool:
+        return click.Option([f"--{flag}/--no-{flag}"], **settings)
+    if typing.get_origin(hint) is tuple:
+        members = typing.get_args(hint)
+        if members[1:] == (Ellipsis,):
+            return click.Option([f"--{flag}"], type=_type_of(f.name, members[0]), multiple=True, **settings)
+        return click.Option([f"--{flag}"], type=tuple(_type_of(f.name, m) for m in members), **settings)
+    return click.Option([f"--{flag}"], type=_type_of(f.name, hint), **settings)
+
+
+def _type_of(name: str, hint: Any) -> click.ParamType[Any]:
+    if hint in _TYPES:
+        return _TYPES[hint]
     if typing.get_origin(hint) is typing.Literal:
-        kind = click.Choice([str(v) for v in typing.get_args(hint)])
-    return click.Option(
-        [f"--{f.name.replace('_', '-')}"],
-        type=kind,
-        default=f.default if has_default else None,
-        required=not has_default,
-        show_default=has_default,
-        help=f.metadata.get("help", ""),
+        return click.Choice(typing.get_args(hint))
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        (inner,) = (h for h in typing.get_args(hint) if h is not type(None))
+        return _type_of(name, inner)
+    if hasattr(hint, "from_json"):
+        return _Settings(hint)
+    raise PhotopeakError(
+        f"the field {name!r} has the type {hint}, which no option of the command line can hold. "
+        "Remedy: use int, float, str, bool, Path, Literal, a tuple of these, or a dataclass with from_json."
     )
+
+
+class _Settings(click.ParamType[Any]):
+    """A dataclass of settings, given as JSON or as the name of a file that holds it."""
+
+    name = "json"
+
+    def __init__(self, cls: Any) -> None:
+        self.cls = cls
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, self.cls):
+            return value
+        try:
+            text = value if value.lstrip().startswith("{") else Path(value).read_text(encoding="utf-8")
+            return self.cls.from_json(text)
+        except (OSError, ValueError) as error:
+            self.fail(f"neither JSON nor a file of it: {error}", param, ctx)
