@@ -66,6 +66,9 @@ MATERIALS: Mapping[str, Material] = {
 def mu_per_cm(material: str, energy_kev: float) -> float:
     """μ = ρ Σ_i w_i (μ/ρ)_i, the linear attenuation coefficient in 1/cm :cite:`schoonjans2011`.
 
+    Rounded to six digits, more than any cross-section is known to: what is computed from it then does
+    not hang on the last bit of a C library's logarithm.
+
     >>> round(mu_per_cm("water", 140.5), 3)
     0.154
     """
@@ -74,7 +77,7 @@ def mu_per_cm(material: str, energy_kev: float) -> float:
     made = _look_up(material)
     total = sum(p for _, p in made.percent)
     mass = sum(p / total * xraylib.CS_Total(xraylib.SymbolToAtomicNumber(e), energy_kev) for e, p in made.percent)
-    return float(made.density_g_cm3 * mass)
+    return float(f"{made.density_g_cm3 * mass:.6g}")
 
 
 def mu_from_ct(hounsfield: Float[np.ndarray, " ..."], energy_kev: float = 140.5) -> Float[np.ndarray, " ..."]:

@@ -48,7 +48,7 @@ class Operator(ABC):
         return result
 
     @property
-    def H(self) -> Operator:  # noqa: N802 - the symbol of the equation
+    def H(self) -> Operator:
         return Adjoint(self)
 
     def __matmul__(self, other: Operator) -> Operator:
@@ -79,7 +79,7 @@ class Adjoint(Operator):
         return self.of.apply(y)
 
     @property
-    def H(self) -> Operator:  # noqa: N802
+    def H(self) -> Operator:
         return self.of
 
 
@@ -111,11 +111,11 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, operator: Operator, transposed: bool) -> Tensor:
         ctx.operator, ctx.transposed = operator, transposed
         source, target = operator.domain, operator.range
-        one = operator.apply
         if transposed:
-            source, target, one = target, source, operator.apply_adjoint
+            source, target = target, source
         batch = x.shape[: x.ndim - len(source.shape)]
-        samples = [one(sample) for sample in x.detach().reshape(-1, *source.shape)]
+        singles = x.detach().reshape(-1, *source.shape)
+        samples = [operator.apply_adjoint(s) if transposed else operator.apply(s) for s in singles]
         if not samples:
             return x.new_zeros((*batch, *target.shape))
         return torch.stack(samples).reshape(*batch, *target.shape)

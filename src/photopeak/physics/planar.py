@@ -8,17 +8,26 @@ image's left, the raw posterior view the patient's left.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 from numpy.typing import NDArray
 
-from photopeak.core import PhotopeakError
+from photopeak.core import Grid, PhotopeakError
 from photopeak.physics import planar_geometry as geometry
 from photopeak.physics import planar_kernels as kernels
 from photopeak.physics.collimator import COLLIMATORS, Collimator, sigma_mm
 from photopeak.physics.planar_geometry import Placement
+from photopeak.physics.planar_plan import PlanarPlan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from photopeak.physics.count_rate import DeadTime
+    from photopeak.physics.physics import Physics
 
 VIEWS = ("anterior", "posterior")
 
@@ -80,6 +89,7 @@ class PlanarCamera:
     ``gap_mm`` the distances from the anterior and posterior collimator faces to the body's foremost and
     rearmost plane, since heads keep one height over the whole pass. ``depth_nodes`` widths stand for all
     depths. ``uniformity`` multiplies the expected counts and broadcasts to (view, row, column).
+    ``events_per_count`` events of any energy blind the crystal for ``dead_time_s`` for each one in the window.
     """
 
     collimator: Collimator = COLLIMATORS["Siemens LEHR"]
@@ -94,6 +104,9 @@ class PlanarCamera:
     gap_mm: tuple[float, float] = (50.0, 60.0)
     head_margin_mm: float = 30.0
     depth_nodes: int = 10
+    dead_time_s: float = 1.5e-6
+    paralysable: bool = False
+    events_per_count: float = 2.0
     uniformity: NDArray[np.float32] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -113,11 +126,49 @@ class PlanarCamera:
         crystal = self.crystal
         detected = crystal.stopped(self.energy_kev) * crystal.peak_to_total
         accepted = crystal.accepted(self.energy_kev, self.window.range_kev)
-        return 1e6 * self.photons_per_decay * self.collimator.geometric_efficiency * detected * accepted
+        sensitivity = 1e6 * self.photons_per_decay * self.collimator.geometric_efficiency * detected * accepted
+        return float(f"{sensitivity:.6g}")  # as μ: no last bit of libm in the counts
+
+    @property
+    def counts_per_mbq(self) -> float:
+        """Expected primary counts of 1 MBq in air: sensitivity times dwell time."""
+        return self.sensitivity_cps_per_mbq * self.dwell_s
+
+    def counts_per_bq_ml(self, voxel_mm: float) -> float:
+        """Expected primary counts of one voxel that holds 1 Bq/ml, in air."""
+        return self.counts_per_mbq * voxel_mm**3 * 1e-9
+
+    @property
+    def rows_in_view(self) -> int:
+        """Image rows that the detector covers at once."""
+        return max(1, round(self.field_mm[0] / self.pixel_mm))
+
+    def count_rate(self) -> DeadTime | None:
+        """The dead-time response, or None where the camera has none."""
+        if self.dead_time_s == 0:
+            return None
+        from photopeak.physics.count_rate import DeadTime
+
+        return DeadTime(self.dead_time_s, self.dwell_s, self.paralysable, self.rows_in_view, self.events_per_count)
+
+    def physics(
+        self, mu: Tensor, grid: Grid, views: Sequence[str] = VIEWS, engine: str = "auto", exact: bool = False
+    ) -> Physics:
+        """Operator, dead time and counting noise for one patient: activity in Bq/ml on ``grid`` to counts.
+
+        ``mu`` is in 1/cm. ``engine`` is "numba" (CPU), "torch" (``mu``'s device and precision) or "auto", numba
+        for tensors on the CPU. ``exact``, torch only, blurs each plane with its own width.
+        """
+        from photopeak.physics.physics import Physics
+        from photopeak.physics.planar_operator import planar_operator
+
+        return Physics(
+            planar_operator(self, mu, grid, views, "torch" if exact else engine, exact), 0.0, self.count_rate()
+        )
 
     def fwhm_mm(self, distance_mm: float) -> float:
         """System resolution √(R² + R_i²) at a distance from the collimator's face."""
-        return math.hypot(self.collimator.fwhm_mm(distance_mm), self.crystal.intrinsic_fwhm_mm)
+        return math.sqrt(self.collimator.fwhm_mm(distance_mm) ** 2 + self.crystal.intrinsic_fwhm_mm**2)
 
     def sigma_mm(self, distance_mm: float) -> float:
         return sigma_mm(self.fwhm_mm(distance_mm))
@@ -153,19 +204,21 @@ def expected_counts(
     """Mean counts of both views: (primary ⊗ blur + scatter) × sensitivity × dwell × uniformity.
 
     ``activity`` is per voxel, in units of which each is ``mbq_per_unit`` MBq. One thread, the same bits on
-    every machine. Dead time is left to ``Physics.mean``.
+    every machine.
     """
     activity = np.ascontiguousarray(activity, np.float32)
     mu = np.ascontiguousarray(mu_per_cm, np.float32)
     plan = PlanarPlan.of(camera, placement)
     planes = np.zeros((2, camera.depth_nodes, placement.shape[0], placement.shape[2]), np.float32)
-    kernels.project(activity, mu, placement.voxel_mm, plan.nodes.node, plan.nodes.share, planes)
+    nodes = plan.nodes
+    kernels.project(activity, mu, placement.voxel_mm, nodes.node, nodes.share, np.arange(2), planes)
     image = np.zeros((2, *camera.matrix), np.float32)
     for view in range(2):
         for layer in plan.layers:
             layer.add(planes[view], view, image[view])
-    image *= np.float32(mbq_per_unit * camera.sensitivity_cps_per_mbq * camera.dwell_s)
+    image *= np.float32(mbq_per_unit * camera.counts_per_mbq)
     image *= response(camera)
+    _lose_to_dead_time(image, camera)
     return image
 
 
@@ -199,63 +252,21 @@ def transmission(
     return out
 
 
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """One blur onto the detector: of the nodes themselves (``factor`` 0), or of their binned sum."""
-
-    factor: int
-    z: geometry.Bands
-    x: tuple[geometry.Bands, geometry.Bands]
-
-    def add(self, planes: NDArray[np.float32], view: int, image: NDArray[np.float32]) -> None:
-        """Add this layer of one view's nodes to its image."""
-        source = planes if self.factor == 0 else self.coarse(planes)
-        z, x = self.z, self.x[view]
-        kernels.blur(source, z.taps, z.start, z.weight, x.start, x.weight, image)
-
-    def coarse(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What scatters, summed over depth on this layer's lattice."""
-        out = np.zeros((1, self.z.start.shape[1], self.x[0].start.shape[1]), np.float32)
-        kernels.coarsen(planes, self.factor, out[0])
-        return out
-
-
-@dataclass(frozen=True, eq=False)
-class PlanarPlan:
-    """Everything about one camera before one grid that does not depend on what the voxels hold."""
-
-    nodes: geometry.Nodes
-    layers: tuple[Layer, ...]
-
-    @staticmethod
-    def of(camera: PlanarCamera, placement: Placement) -> PlanarPlan:
-        nodes = geometry.nodes(camera, placement)
-        layers = [_layer(camera, placement, 0, nodes.sigma_mm, 1.0)] if camera.window.primary else []
-        for share, sigma in camera.window.scatter:
-            factor = geometry.scatter_factor(sigma, placement.voxel_mm)
-            # Binning widens by (f² − 1) h²/12; the blur that follows is narrowed by as much.
-            binned = (factor**2 - 1) * placement.voxel_mm**2 / 12.0
-            layers.append(_layer(camera, placement, factor, np.array([math.sqrt(sigma**2 - binned)]), share))
-        return PlanarPlan(nodes, tuple(layers))
-
-
-def _layer(
-    camera: PlanarCamera, placement: Placement, factor: int, sigmas_mm: NDArray[np.float64], share: float
-) -> Layer:
-    z_mm = geometry.lattice_mm(placement, 2, max(1, factor))
-    x_mm = geometry.lattice_mm(placement, 0, max(1, factor))
-    z = geometry.bands(z_mm, geometry.rows(camera, placement.top_mm), sigmas_mm, share)
-    anterior, posterior = (
-        geometry.bands(x_mm, geometry.columns(camera, view, placement.middle_mm), sigmas_mm) for view in range(2)
-    )
-    return Layer(factor, z, (anterior, posterior))
-
-
 def response(camera: PlanarCamera) -> NDArray[np.float32]:
-    """What multiplies the image pixel by pixel: the crystal's width, and its uniformity."""
+    """What multiplies the image pixel by pixel: the crystal's width, and its uniformity; (2, rows or 1, columns)."""
     n = camera.matrix[1]
     across = np.abs(np.arange(n) - 0.5 * (n - 1)) * camera.pixel_mm <= 0.5 * camera.field_mm[1]
-    factor: NDArray[np.float32] = across.astype(np.float32)
+    factor: NDArray[np.float32] = np.broadcast_to(across.astype(np.float32), (2, 1, n))
     if camera.uniformity is not None:
         factor = factor * camera.uniformity.astype(np.float32)
     return factor
+
+
+def _lose_to_dead_time(image: NDArray[np.float32], camera: PlanarCamera) -> None:
+    """Dead time in place; the same law as ``camera.count_rate``, in a fixed order of operations."""
+    if camera.dead_time_s == 0:
+        return
+    rows = min(camera.rows_in_view, camera.matrix[0])
+    per_count = camera.dead_time_s * camera.events_per_count / camera.dwell_s
+    for view in image:
+        kernels.lose_to_dead_time(view, rows, per_count, camera.paralysable)

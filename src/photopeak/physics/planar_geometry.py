@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
 from photopeak.core import PhotopeakError
+from photopeak.physics.elementary_kernels import exp, log
 from photopeak.physics.planar_kernels import gaussian_band
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def nodes(camera: PlanarCamera, placement: Placement) -> Nodes:
     sigma = np.array([[camera.sigma_mm(float(d)) for d in view] for view in distances])
     low, high = float(sigma.min()) * (1 - 1e-9), float(sigma.max()) * (1 + 1e-9)
     count = camera.depth_nodes
-    ladder = low * (high / low) ** (np.arange(count) / (count - 1))
+    # Our own exp and log: numpy's power differs in the last bit between CPUs, and counts must not.
+    ladder = np.array([low * exp(log(high / low) * k / (count - 1)) for k in range(count)])
     node = np.clip(np.searchsorted(ladder, sigma, side="right") - 1, 0, count - 2).astype(np.int32)
     near, far = ladder[node] ** 2, ladder[node + 1] ** 2
     share = np.clip((far - sigma**2) / (far - near), 0.0, 1.0).astype(np.float32)

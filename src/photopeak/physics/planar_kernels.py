@@ -74,8 +74,8 @@ def _scan_slice(
 
 
 @kernel
-def project(activity: Array, mu: Array, voxel_mm: float, node: Array, share: Array, nodes: Array) -> None:
-    """Attenuated activity on the blur nodes of two views, nodes[view, k, z, x] += (in place).
+def project(activity: Array, mu: Array, voxel_mm: float, node: Array, share: Array, views: Array, nodes: Array) -> None:
+    """Attenuated activity on the blur nodes of each view, nodes[i, k, z, x] += for view views[i] (in place).
 
     View 0 sees the body from y = 0 upwards (anterior), view 1 from the last y downwards (posterior).
     ``node[view, y]`` is the nearer node of plane y and ``share`` what it takes; the next takes the rest.
@@ -90,7 +90,8 @@ def project(activity: Array, mu: Array, voxel_mm: float, node: Array, share: Arr
         _scan_slice(mu_bits[z], activity_bits[z], mu[z], length_cm, half, shines, absorbs)
         if not shines.any():
             continue
-        for view in range(2):
+        for i in range(views.size):
+            view = views[i]
             through[:] = 1.0
             for step in range(depth):
                 y = step if view == 0 else depth - 1 - step
@@ -98,9 +99,37 @@ def project(activity: Array, mu: Array, voxel_mm: float, node: Array, share: Arr
                     _pass(through, half[y])
                 if shines[y]:
                     k = node[view, y]
-                    _lay(activity[z, y], through, nodes[view, k, z], nodes[view, k + 1, z], share[view, y])
+                    _lay(activity[z, y], through, nodes[i, k, z], nodes[i, k + 1, z], share[view, y])
                 if absorbs[y]:
                     _pass(through, half[y])
+
+
+@kernel
+def _gather(activity: Array, through: Array, lower: Array, upper: Array, share: float) -> None:
+    """The transpose of ``_lay``: collect one row from the two nodes beside its depth."""
+    rest = np.float32(1.0) - share
+    for i in range(activity.size):
+        activity[i] += through[i] * (share * lower[i] + rest * upper[i])
+
+
+@kernel
+def back_project(
+    activity: Array, mu: Array, voxel_mm: float, node: Array, share: Array, views: Array, nodes: Array
+) -> None:
+    """The transpose of ``project``: activity[z, y, x] += what every ray would have taken from it (in place)."""
+    depth, width = activity.shape[1], activity.shape[2]
+    half, through = np.ones(width, np.float32), np.ones(width, np.float32)
+    for z in range(activity.shape[0]):
+        for i in range(views.size):
+            view = views[i]
+            through[:] = 1.0
+            for step in range(depth):
+                y = step if view == 0 else depth - 1 - step
+                _half_voxel(mu[z, y], voxel_mm * 0.1, half)
+                _pass(through, half)
+                k = node[view, y]
+                _gather(activity[z, y], through, nodes[i, k, z], nodes[i, k + 1, z], share[view, y])
+                _pass(through, half)
 
 
 @kernel
@@ -180,6 +209,28 @@ def blur(
 
 
 @kernel
+def back_blur(
+    nodes: Array, taps: Array, z_start: Array, z_weight: Array, x_start: Array, x_weight: Array, image: Array
+) -> None:
+    """The transpose of ``blur``: nodes[k, z, x] += Σ_r Σ_c Z_k[r, z] X_k[c, x] image[r, c] (in place)."""
+    n_nodes, n_z, n_x = nodes.shape
+    n_rows, columns = image.shape
+    row = np.empty(columns, np.float32)
+    for k in range(n_nodes):
+        for z in range(n_z):
+            row[:] = 0.0
+            first = z_start[k, z]
+            for j in range(max(0, -first), min(taps[k], n_rows - first)):
+                row += z_weight[k, z, j] * image[first + j]
+            for x in range(n_x):
+                first = x_start[k, x]
+                total = np.float32(0.0)
+                for j in range(max(0, -first), min(taps[k], columns - first)):
+                    total += x_weight[k, x, j] * row[first + j]
+                nodes[k, z, x] += total
+
+
+@kernel
 def coarsen(nodes: Array, factor: int, coarse: Array) -> None:
     """Sum the nodes, and factor × factor of their pixels: what scatters, on a lattice fit for wide blurs."""
     for k in range(nodes.shape[0]):
@@ -187,6 +238,16 @@ def coarsen(nodes: Array, factor: int, coarse: Array) -> None:
             into = coarse[z // factor]
             for x in range(nodes.shape[2]):
                 into[x // factor] += nodes[k, z, x]
+
+
+@kernel
+def back_coarsen(nodes: Array, factor: int, coarse: Array) -> None:
+    """The transpose of ``coarsen``: every voxel of every node takes its bin's value (in place)."""
+    for k in range(nodes.shape[0]):
+        for z in range(nodes.shape[1]):
+            source = coarse[z // factor]
+            for x in range(nodes.shape[2]):
+                nodes[k, z, x] += source[x // factor]
 
 
 @kernel
@@ -245,3 +306,32 @@ def transmission_at(mu: Array, voxel_mm: float, points: Array, out: Array) -> No
             behind += mu[z, i, x]
         out[0, n] = exp(-0.1 * voxel_mm * before)
         out[1, n] = exp(-0.1 * voxel_mm * behind)
+
+
+@kernel
+def lose_to_dead_time(image: Array, rows_in_view: int, tau_per_count: float, paralysable: bool) -> None:
+    """Multiply every row by the mean live share over the positions at which the detector covers it (in place).
+
+    Position p covers rows p − n + 1 to p; its load is nτ = τ/T Σ counts, with ``tau_per_count`` = τ/T.
+    """
+    n_rows = image.shape[0]
+    row = np.empty(n_rows)
+    for r in range(n_rows):
+        total = 0.0
+        for c in range(image.shape[1]):
+            total += image[r, c]
+        row[r] = total
+    live = np.empty(n_rows + rows_in_view - 1)
+    for p in range(live.size):
+        load = 0.0
+        for r in range(max(0, p - rows_in_view + 1), min(n_rows, p + 1)):
+            load += row[r]
+        load *= tau_per_count
+        live[p] = exp(-load) if paralysable else 1.0 / (1.0 + load)
+    for r in range(n_rows):
+        mean = 0.0
+        for p in range(r, r + rows_in_view):
+            mean += live[p]
+        mean /= rows_in_view
+        for c in range(image.shape[1]):
+            image[r, c] *= np.float32(mean)

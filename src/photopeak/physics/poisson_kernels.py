@@ -8,6 +8,7 @@ element to the next. Means below 10 are drawn by inversion, others by transforme
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ SMALL_MEAN = 10.0
 
 
 @kernel
-def philox(key0: int, key1: int, c0: int, c1: int, c2: int, c3: int) -> tuple[int, int, int, int]:
+def philox(key0: int, key1: int, c0: int, c1: int, c2: int, c3: int) -> tuple[Any, Any, Any, Any]:
     """Four 32-bit words for one counter and one key, ten rounds."""
     k0, k1 = np.uint32(key0), np.uint32(key1)
     a, b, c, d = np.uint32(c0), np.uint32(c1), np.uint32(c2), np.uint32(c3)

@@ -1,0 +1,120 @@
+"""The planar camera as an Operator: activity in Bq/ml to expected counts on each view."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from photopeak.core import Grid, PhotopeakError
+from photopeak.physics import planar_kernels as kernels
+from photopeak.physics.operator import Operator
+from photopeak.physics.planar import VIEWS, PlanarCamera, response
+from photopeak.physics.planar_geometry import Placement
+from photopeak.physics.planar_plan import PlanarPlan
+
+Tensor = torch.Tensor
+
+
+class PlanarOperator(Operator):
+    """What both engines share: camera, placement, μ and the views that are seen."""
+
+    def __init__(self, camera: PlanarCamera, placement: Placement, mu: Tensor, grids: tuple[Grid, Grid]) -> None:
+        self.camera, self.placement, self.mu = camera, placement, mu
+        self.domain, self.range = grids
+
+    @property
+    def views(self) -> tuple[int, ...]:
+        """Numbers of the views in the range: 0 anterior, 1 posterior."""
+        return tuple(VIEWS.index(v) for v in self.range.labels("view"))
+
+    def subset(self, k: int, n: int) -> Operator:
+        """Every n-th view from the k-th on."""
+        words = self.range.labels("view")[k::n]
+        if not words:
+            return super().subset(k, n)
+        part = copy.copy(self)
+        part.range = _image_grid(self.camera, words)
+        return part
+
+
+class PlanarNumba(PlanarOperator):
+    """On the CPU, by the simulator's kernels, in single precision."""
+
+    def __init__(self, camera: PlanarCamera, placement: Placement, mu: Tensor, grids: tuple[Grid, Grid]) -> None:
+        super().__init__(camera, placement, mu, grids)
+        self.plan = PlanarPlan.of(camera, placement)
+        self.gain = response(camera) * np.float32(camera.counts_per_bq_ml(placement.voxel_mm))
+        self.mu_values = _array(mu)
+
+    def _planes(self) -> NDArray[np.float32]:
+        n_z, _, n_x = self.placement.shape
+        return np.zeros((len(self.views), self.camera.depth_nodes, n_z, n_x), np.float32)
+
+    def apply(self, x: Float[Tensor, "z y x"]) -> Float[Tensor, "view row column"]:
+        planes, image = self._planes(), np.zeros(self.range.shape, np.float32)
+        nodes, voxel_mm = self.plan.nodes, self.placement.voxel_mm
+        views = np.array(self.views)
+        kernels.project(_array(x), self.mu_values, voxel_mm, nodes.node, nodes.share, views, planes)
+        for i, view in enumerate(self.views):
+            for layer in self.plan.layers:
+                layer.add(planes[i], view, image[i])
+        return torch.from_numpy(image * self.gain[views]).to(x)
+
+    def apply_adjoint(self, y: Float[Tensor, "view row column"]) -> Float[Tensor, "z y x"]:
+        planes, activity = self._planes(), np.zeros(self.domain.shape, np.float32)
+        nodes, voxel_mm = self.plan.nodes, self.placement.voxel_mm
+        views = np.array(self.views)
+        image = _array(y) * self.gain[views]
+        for i, view in enumerate(self.views):
+            for layer in self.plan.layers:
+                layer.add_adjoint(image[i], view, planes[i])
+        kernels.back_project(activity, self.mu_values, voxel_mm, nodes.node, nodes.share, views, planes)
+        return torch.from_numpy(activity).to(y)
+
+
+def planar_operator(
+    camera: PlanarCamera, mu: Tensor, grid: Grid, views: Sequence[str], engine: str, exact: bool
+) -> PlanarOperator:
+    """The operator of one engine for one patient."""
+    unknown = [v for v in views if v not in VIEWS]
+    if unknown or not views:
+        raise PhotopeakError(f"unknown views {list(views)}. Remedy: name some of {', '.join(VIEWS)}.")
+    if tuple(mu.shape) != grid.shape:
+        raise PhotopeakError(f"mu has shape {tuple(mu.shape)}, its grid {grid.shape}. Remedy: give mu on the grid.")
+    voxel_mm, origin_mm = _isotropic(grid)
+    placement = camera.place(_array(mu), voxel_mm, origin_mm)
+    grids = (grid, _image_grid(camera, views))
+    if engine == "auto":
+        engine = "torch" if mu.is_cuda else "numba"
+    if engine == "numba":
+        return PlanarNumba(camera, placement, mu, grids)
+    if engine == "torch":
+        from photopeak.physics.planar_torch import PlanarTorch
+
+        return PlanarTorch(camera, placement, mu, grids, exact)
+    raise PhotopeakError(f"unknown engine {engine!r}. Remedy: use auto, numba or torch.")
+
+
+def _array(x: Tensor) -> NDArray[np.float32]:
+    return np.ascontiguousarray(x.detach().cpu().numpy(), np.float32)
+
+
+def _image_grid(camera: PlanarCamera, views: Sequence[str]) -> Grid:
+    return Grid.planar(views, camera.matrix, (camera.pixel_mm, camera.pixel_mm))
+
+
+def _isotropic(grid: Grid) -> tuple[float, tuple[float, float, float]]:
+    """Voxel edge and first centre of a grid of cubes along the patient's axes."""
+    matrix = grid.matrix_mm
+    edge = float(matrix[0, 0])
+    if grid.names != ("z", "y", "x") or edge <= 0 or not np.allclose(matrix[:3, :3], edge * np.eye(3), rtol=1e-6):
+        raise PhotopeakError(
+            "the planar camera needs a (z, y, x) volume of cubic voxels along the patient's axes. "
+            "Remedy: resample activity and mu onto such a grid."
+        )
+    return edge, (float(matrix[0, 3]), float(matrix[1, 3]), float(matrix[2, 3]))

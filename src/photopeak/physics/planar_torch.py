@@ -1,0 +1,131 @@
+"""The planar camera's operator in plain torch: on any device, in any precision, and to check the kernels.
+
+Written from the equations alone; it shares with the kernels only the camera, the placement and the choice
+of nodes. Seen from view v, with T the transmission from a voxel's centre and W the shares of the nodes,
+
+    y_v = Σ_l Z_l ( Σ_y W_v,y a T_v ) X_v,l^T
+
+over the layers l: one for each node and one for each scatter component.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+
+from photopeak.core import Grid
+from photopeak.physics import planar_geometry as geometry
+from photopeak.physics.planar import PlanarCamera, response
+from photopeak.physics.planar_geometry import Pixels, Placement
+from photopeak.physics.planar_operator import PlanarOperator
+
+Tensor = torch.Tensor
+
+
+class PlanarTorch(PlanarOperator):
+    """Activity (Bq/ml, z y x) to expected counts (view, row, column).
+
+    ``exact`` blurs every plane of voxels with its own width; otherwise widths lie between nodes, as in the
+    kernels.
+    """
+
+    def __init__(
+        self, camera: PlanarCamera, placement: Placement, mu: Tensor, grids: tuple[Grid, Grid], exact: bool = False
+    ) -> None:
+        super().__init__(camera, placement, mu, grids)
+        self.exact = exact
+        path = mu * (placement.voxel_mm / 10.0)
+        before = torch.cumsum(path, 1) - 0.5 * path
+        self.through = torch.exp(-torch.stack([before, path.sum(1, keepdim=True) - before]))
+        nodes = geometry.nodes(camera, placement)
+        self.gain = torch.tensor(response(camera)).to(mu) * camera.counts_per_bq_ml(placement.voxel_mm)
+        self.shares = self._every_plane() if exact else self._between(nodes)
+        self.layers = self._primary(nodes) + self._scatter()
+
+    def _between(self, nodes: geometry.Nodes) -> Float[Tensor, "2 k y"]:
+        """What each node takes of each plane."""
+        shares = self.mu.new_zeros((2, len(nodes.sigma_mm), self.mu.shape[1]))
+        share, node = torch.as_tensor(nodes.share).to(self.mu), torch.as_tensor(nodes.node).long().to(self.mu.device)
+        shares.scatter_(1, node[:, None], share[:, None])
+        return shares.scatter_add_(1, node[:, None] + 1, 1.0 - share[:, None])
+
+    def _every_plane(self) -> Float[Tensor, "2 k y"]:
+        """A node of its own for every plane of either view."""
+        depth = self.mu.shape[1]
+        own = torch.eye(2 * depth, dtype=self.mu.dtype, device=self.mu.device)
+        return torch.stack([own[:, :depth], own[:, depth:]])
+
+    def _primary(self, nodes: geometry.Nodes) -> list[tuple[int, Tensor, Tensor]]:
+        if not self.camera.window.primary:
+            return []
+        if self.exact:
+            sigmas = [self.camera.sigma_mm(float(d)) for d in self.placement.distances_mm().reshape(-1)]
+        else:
+            sigmas = [float(s) for s in nodes.sigma_mm]
+        return [self._bands(sigmas, 0, 1.0)]
+
+    def _scatter(self) -> list[tuple[int, Tensor, Tensor]]:
+        layers = []
+        for share, sigma in self.camera.window.scatter:
+            factor = geometry.scatter_factor(sigma, self.placement.voxel_mm)
+            narrowed = (sigma**2 - (factor**2 - 1) * self.placement.voxel_mm**2 / 12.0) ** 0.5
+            layers.append(self._bands([narrowed], factor, share))
+        return layers
+
+    def _bands(self, sigmas: list[float], factor: int, share: float) -> tuple[int, Tensor, Tensor]:
+        """Z as (k, row, z) and X as (view, k, column, x)."""
+        across = [geometry.columns(self.camera, v, self.placement.middle_mm) for v in range(2)]
+        rows = geometry.rows(self.camera, self.placement.top_mm)
+        z = share * self._gaussians(geometry.lattice_mm(self.placement, 2, max(1, factor)), rows, sigmas)
+        x_mm = geometry.lattice_mm(self.placement, 0, max(1, factor))
+        return factor, z, torch.stack([self._gaussians(x_mm, pixels, sigmas) for pixels in across])
+
+    def _gaussians(self, centres_mm: object, pixels: Pixels, sigmas: list[float]) -> Float[Tensor, "k out i"]:
+        """Gaussians of variance σ² + pitch²/12, cut at whole pixels, summing to 1 over an endless detector."""
+        pitch = abs(pixels.pitch_mm)
+        variance = torch.tensor(sigmas, dtype=torch.float64) ** 2 + pitch**2 / 12.0
+        reach = torch.ceil(geometry.CUT_SIGMA * variance.sqrt() / pitch)
+        margin = int(reach.max()) + 1
+        position = (torch.as_tensor(centres_mm, dtype=torch.float64) - pixels.first_mm) / pixels.pitch_mm
+        low = min(0, int(position.min().floor())) - margin
+        high = max(pixels.count, int(position.max().ceil())) + margin
+        pixel = torch.arange(low, high, dtype=torch.float64)[:, None]
+        bell = torch.exp(-0.5 * ((pixel - position) * pitch) ** 2 / variance[:, None, None])
+        near = (pixel - torch.floor(position + 0.5)).abs() <= reach[:, None, None]
+        bell = torch.where(near, bell, 0.0)
+        bell = bell / bell.sum(1, keepdim=True)
+        return bell[:, -low : pixels.count - low].to(self.mu)
+
+    def apply(self, x: Float[Tensor, "z y x"]) -> Float[Tensor, "view row column"]:
+        return torch.stack([self._view(x.to(self.mu), v) for v in self.views]).to(x.dtype)
+
+    def _view(self, x: Tensor, view: int) -> Tensor:
+        planes = torch.einsum("ky,zyx->kzx", self.shares[view], x * self.through[view])
+        image = self.mu.new_zeros(self.camera.matrix)
+        for factor, z, across in self.layers:
+            source = planes if factor == 0 else _binned(planes.sum(0, keepdim=True), factor)
+            image += torch.einsum("krz,kzx,kcx->rc", z, source, across[view])
+        return image * self.gain[view]
+
+    def apply_adjoint(self, y: Float[Tensor, "view row column"]) -> Float[Tensor, "z y x"]:
+        x = torch.zeros_like(self.mu)
+        for i, view in enumerate(self.views):
+            image = y[i].to(self.mu) * self.gain[view]
+            planes = self.mu.new_zeros((self.shares.shape[1], self.mu.shape[0], self.mu.shape[2]))
+            for factor, z, across in self.layers:
+                source = torch.einsum("krz,rc,kcx->kzx", z, image, across[view])
+                planes = planes + (source if factor == 0 else _spread(source, factor, planes.shape))
+            x += torch.einsum("ky,kzx->zyx", self.shares[view], planes) * self.through[view]
+        return x.to(y.dtype)
+
+
+def _binned(planes: Tensor, factor: int) -> Tensor:
+    """Sums over factor × factor pixels, the last bins filled up with zeros."""
+    z, x = planes.shape[1:]
+    padded = torch.nn.functional.pad(planes, (0, -x % factor, 0, -z % factor))
+    return torch.nn.functional.avg_pool2d(padded[None], factor)[0] * factor**2
+
+
+def _spread(source: Tensor, factor: int, shape: torch.Size) -> Tensor:
+    wide = source.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
+    return wide[:, : shape[1], : shape[2]]
