@@ -1,0 +1,117 @@
+"""Values to stored pixels, and datasets to files: exact where 16 bits allow it, atomic always."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from photopeak import __version__
+from photopeak.core.errors import DicomError, PhotopeakError
+
+TRANSFER_SYNTAXES: Final = {
+    "explicit": ExplicitVRLittleEndian,
+    "implicit": ImplicitVRLittleEndian,
+    "rle": RLELossless,
+    "jpeg-ls": JPEGLSLossless,
+    "jpeg2000": JPEG2000Lossless,
+}
+IMPLEMENTATION_UID: Final = UID("2.25.174296182073420398466120933317046915585")
+
+
+def syntax_uid(name: str) -> UID:
+    """The transfer syntax of a name."""
+    if name not in TRANSFER_SYNTAXES:
+        raise PhotopeakError(f"unknown transfer syntax {name!r}. Remedy: use one of {', '.join(TRANSFER_SYNTAXES)}.")
+    return TRANSFER_SYNTAXES[name]
+
+
+def quantised(values: NDArray[Any], signed: bool = False) -> tuple[NDArray[Any], float]:
+    """(stored 16-bit numbers, slope) with values ≈ slope · stored.
+
+    Whole numbers that fit 16 bits are stored as they are, with slope 1. Others are rounded to the nearest
+    of 65536 (or, with a sign, ±32767) levels: the error is at most half a slope.
+    """
+    if not np.isfinite(values).all():
+        raise PhotopeakError("the image holds values that are not finite. Remedy: mend them before writing.")
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    signed = signed or low < 0
+    limits = (-32768, 32767) if signed else (0, 65535)
+    dtype = np.int16 if signed else np.uint16
+    if limits[0] <= low and high <= limits[1] and _whole(values):
+        return values.astype(dtype), 1.0
+    slope = max(abs(low), abs(high)) / limits[1]
+    return np.rint(values.astype(np.float64) / slope).astype(dtype), slope
+
+
+def _whole(values: NDArray[Any]) -> bool:
+    return values.dtype.kind in "iub" or bool((values == np.rint(values)).all())
+
+
+def put_pixels(ds: Dataset, stored: NDArray[Any]) -> None:
+    """The Image Pixel module, for (row, column) or (frame, row, column)."""
+    ds.SamplesPerPixel = 1
+    ds.PhotometricInterpretation = "MONOCHROME2"
+    ds.Rows, ds.Columns = stored.shape[-2:]
+    ds.BitsAllocated = ds.BitsStored = 16
+    ds.HighBit = 15
+    ds.PixelRepresentation = int(stored.dtype.kind == "i")
+    ds.add_new(0x7FE00010, "OW", np.ascontiguousarray(stored).astype(stored.dtype.newbyteorder("<")).tobytes())
+
+
+def save_dataset(ds: Dataset, path: Path, syntax: UID) -> None:
+    """Write one file so that it appears whole or not at all."""
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax.is_compressed else syntax
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    ds.file_meta.ImplementationClassUID = IMPLEMENTATION_UID
+    ds.file_meta.ImplementationVersionName = f"PHOTOPEAK {__version__}"[:16]
+    if syntax.is_compressed:
+        ds.compress(syntax, generate_instance_uid=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, work = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            ds.save_as(file, enforce_file_format=True)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(work).chmod(0o644)
+        Path(work).replace(path)
+    except BaseException:
+        Path(work).unlink(missing_ok=True)
+        raise
+
+
+def check_texts(ds: Dataset, path: object) -> None:
+    """Refuse text that its value representation cannot hold, before any byte is written."""
+    from pydicom.multival import MultiValue
+    from pydicom.valuerep import MAX_VALUE_LEN
+
+    for element in ds:
+        if element.VR == "SQ":
+            for item in element.value:
+                check_texts(item, path)
+            continue
+        texts = element.value if isinstance(element.value, (list, tuple, MultiValue)) else [element.value]
+        limit = MAX_VALUE_LEN.get(element.VR, 0)
+        for text in (str(t) for t in texts) if element.VR in ("LO", "SH", "PN", "CS", "LT", "ST") else ():
+            longest = max(map(len, text.split("="))) if element.VR == "PN" else len(text)
+            if (limit and longest > limit) or any(ord(c) < 32 and c not in "\r\n\t\f" for c in text):
+                meaning = f"{element.name}: {text[:30]!r} does not fit {element.VR} (at most {limit} plain characters)."
+                raise DicomError(path, str(element.tag).upper(), meaning, "shorten it in the Study.")
+
+

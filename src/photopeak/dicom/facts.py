@@ -1,0 +1,128 @@
+"""Facts a file states that no field of ``Acquisition`` has: kept by DICOM keyword, read and written alike.
+
+Private elements that SUV needs are kept too, under "CREATOR (gggg,ee)", as in
+"GEMS_PETD_01 (0009,0D)" (GE: moment the scan started, to which START corrects) and
+"Philips PET Private Group (7053,00)" (SUV scale factor) and "(7053,09)" (activity scale factor).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydicom.dataset import Dataset
+from pydicom.valuerep import VR
+
+from photopeak.core.study import Json
+from photopeak.dicom.elements import Elements
+from photopeak.dicom.subject import decimal
+from photopeak.dicom.times import parse_datetime
+
+TEXTS: Final = (
+    "AccessionNumber",
+    "AcquisitionTerminationCondition",
+    "AttenuationCorrectionMethod",
+    "BodyPartExamined",
+    "ContentDate",
+    "ContentTime",
+    "CountsSource",
+    "DeviceSerialNumber",
+    "ImageComments",
+    "ImageID",
+    "PatientOrientation",
+    "ProtocolName",
+    "RandomsCorrectionMethod",
+    "ReconstructionMethod",
+    "ReferringPhysicianName",
+    "ScatterCorrectionMethod",
+    "SeriesDate",
+    "SeriesDescription",
+    "SeriesTime",
+    "SeriesType",
+    "SoftwareVersions",
+    "StationName",
+    "StudyDate",
+    "StudyID",
+    "StudyTime",
+    "TimezoneOffsetFromUTC",
+    "TypeOfDetectorMotion",
+    "Units",
+    "WholeBodyTechnique",
+)
+NUMBERS: Final = (
+    "CountsAccumulated",
+    "DecayFactor",
+    "DoseCalibrationFactor",
+    "FrameReferenceTime",
+    "InstanceNumber",
+    "SeriesNumber",
+    "SliceThickness",
+    "TableHeight",
+    "TableTraverse",
+)
+PRIVATE: Final = (
+    (0x0009, "GEMS_PETD_01", 0x0D),
+    (0x0009, "GEMS_PETD_01", 0x3D),
+    (0x7053, "Philips PET Private Group", 0x00),
+    (0x7053, "Philips PET Private Group", 0x09),
+)
+PRIVATE_VRS: Final = {0x0009: "DT", 0x7053: "DS"}
+
+
+def private_key(group: int, creator: str, element: int) -> str:
+    """The name of a private fact.
+
+    >>> private_key(0x0009, "GEMS_PETD_01", 0x0D)
+    'GEMS_PETD_01 (0009,0D)'
+    """
+    return f"{creator} ({group:04X},{element:02X})"
+
+
+def read_facts(e: Elements) -> dict[str, Json]:
+    """Every fact that the file states."""
+    facts: dict[str, Json] = {k: text for k in TEXTS if (text := e.text(k))}
+    facts |= {k: number for k in NUMBERS if (number := e.number(k)) is not None}
+    for group, creator, element in PRIVATE:
+        if values := e.private(group, creator, element):
+            facts[private_key(group, creator, element)] = _plain(values[0])
+    return facts
+
+
+def _plain(value: Any) -> Json:
+    if isinstance(value, bytes):  # implicit VR says nothing of a private element's type
+        value = value.decode("ascii", "replace").strip(" \0")
+    return float(value) if isinstance(value, (int, float)) else str(value)
+
+
+def moment_of(facts: dict[str, Json], key: str) -> Any:
+    """A fact that is a moment, or None; one that cannot be read is no evidence."""
+    text = facts.get(key)
+    try:
+        return parse_datetime(text) if isinstance(text, str) and text else None
+    except ValueError:
+        return None
+
+
+def put_facts(ds: Dataset, facts: dict[str, Json]) -> None:
+    """Write facts back under their keywords, where nothing else has."""
+    for keyword in (*TEXTS, *NUMBERS):
+        value = facts.get(keyword)
+        if value is None or ds.get(keyword) not in (None, ""):
+            continue
+        if isinstance(value, (int, float)):
+            setattr(ds, keyword, _number(ds, keyword, value))
+        elif isinstance(value, str):
+            setattr(ds, keyword, value)
+    for group, creator, element in PRIVATE:
+        value = facts.get(private_key(group, creator, element))
+        if isinstance(value, (str, int, float)):
+            vr = PRIVATE_VRS[group]
+            ds.private_block(group, creator, create=True).add_new(
+                element, vr, decimal(value) if isinstance(value, (int, float)) else value
+            )
+
+
+def _number(_ds: Dataset, keyword: str, value: float) -> str | int:
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+    vr = dictionary_VR(tag_for_keyword(keyword) or 0)
+    return round(value) if vr == VR.IS else decimal(value)

@@ -1,0 +1,53 @@
+"""Read DICOM: a file, a folder or a zip, to Studies."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from pydicom.uid import UID
+
+from photopeak.core import DicomError, Study
+from photopeak.dicom.assumptions import Assumptions
+from photopeak.dicom.elements import Elements
+from photopeak.dicom.files import datasets
+from photopeak.dicom.nm import NM_CLASS, SECONDARY_CAPTURE, read_nm
+
+CLASSES: Final = "NM, PT and CT images"
+
+
+def read(path: str | os.PathLike[str], assume: Mapping[str, str] | None = None) -> list[Study]:
+    """Every examination in a file, a folder or a zip.
+
+    ``assume`` states facts that the files lack (see ``assumptions``). Objects that are no NM, PT or CT
+    image are passed over beside images; where there are only such, the error names them.
+    """
+    Assumptions(assume)
+    studies: list[Study] = []
+    passed: Counter[str] = Counter()
+    for name, ds in datasets(path):
+        e = Elements(ds, name)
+        if is_nm(e):
+            studies.append(read_nm(ds, name, Assumptions(assume)))
+        else:
+            passed[class_name(e)] += 1
+    if not studies:
+        found = ", ".join(f"{n} × {c}" if n > 1 else c for c, n in passed.items()) or "nothing"
+        raise DicomError(path, "(0008,0016)", f"holds {found}; Photopeak reads {CLASSES}.", "choose image files.")
+    return studies
+
+
+def is_nm(e: Elements) -> bool:
+    """An NM object, or one that an archive turned into a Secondary Capture and that still says NM."""
+    sop_class = e.text("SOPClassUID")
+    return sop_class == NM_CLASS or (sop_class == SECONDARY_CAPTURE and e.text("Modality") == "NM")
+
+
+def class_name(e: Elements) -> str:
+    """What the standard calls an object's class."""
+    uid = UID(e.text("SOPClassUID"))
+    return str(uid.name) if uid else "an object without SOP class"
+
+

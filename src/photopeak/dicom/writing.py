@@ -1,0 +1,39 @@
+"""Write a Study as DICOM: NM in one file, PT one file a slice."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from photopeak.core import Image, PhotopeakError, Study
+from photopeak.dicom.encoding import check_texts, save_dataset, syntax_uid
+from photopeak.dicom.nm_writing import nm_dataset
+
+ENTRIES: Final = ("counts", "activity", "suv/bw", "suv/lbm", "suv/bsa", "uptake")
+
+
+def write(study: Study, path: str | os.PathLike[str], transfer_syntax: str = "explicit") -> Path:
+    """Write a Study's image (its ``counts``, else ``activity``, else SUV) and everything that is known of it.
+
+    An NM image becomes the file ``path``, a PT volume a folder of one file a slice. Pixels are lossless in
+    every transfer syntax ("explicit", "implicit", "rle", "jpeg-ls", "jpeg2000"); values that are not whole
+    numbers below 65536 are rounded to 16 bits, with an error of at most half a step.
+    """
+    syntax, place = syntax_uid(transfer_syntax), Path(path)
+    name = image_of(study)
+    ds = nm_dataset(study, name)
+    check_texts(ds, place)
+    save_dataset(ds, place, syntax)
+    return place
+
+
+def image_of(study: Study) -> str:
+    """The entry that is written: the first there is of ``ENTRIES``."""
+    for name in ENTRIES:
+        if isinstance(study.get(name), Image):
+            return name
+    raise PhotopeakError(
+        f"the study holds {', '.join(study) or 'nothing'}, and none of {', '.join(ENTRIES)}, which DICOM images hold. "
+        "Remedy: save(study, folder) writes other entries."
+    )
