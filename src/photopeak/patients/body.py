@@ -7,7 +7,7 @@ back, z up from the soles. Arrays are (z, y, x).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -35,6 +35,7 @@ class Variant:
     factor: float
 
 
+@runtime_checkable
 class Placement(Protocol):
     """Takes sites of the neutral reference skeleton into a posed body (``anatomy.Posed`` is one)."""
 

@@ -1,0 +1,53 @@
+"""The same cohort on many machines: Ray runs the patients, this process writes the disk.
+
+Patients are independent and each has its own random stream, so a cluster gives the same bits as one
+process. Work lost with a node is run again by Ray; what is already on disk is never run again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from photopeak.core.errors import optional
+
+Result = TypeVar("Result")
+
+
+def over_cluster(
+    work: Callable[[int], Result], items: Sequence[int], address: str, per_worker: int = 2
+) -> Iterator[tuple[int, Result]]:
+    """``(item, work(item))`` as results arrive, from a Ray cluster.
+
+    ``address`` is "local" for a cluster on this machine, "auto" for a running one, or ``ray://host:port``.
+    At most ``per_worker`` tasks per CPU are under way, so that memory does not grow with the cohort.
+    """
+    ray = optional("ray", extra="cluster")
+    started = not ray.is_initialized()
+    if started:
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        ray.init(address=None if address == "local" else address, logging_level="ERROR", log_to_driver=False)
+    try:
+        yield from _drain(ray, work, items, per_worker)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _drain(
+    ray: Any, work: Callable[[int], Result], items: Sequence[int], per_worker: int
+) -> Iterator[tuple[int, Result]]:
+    # max_retries=-1: a task whose node died is run again elsewhere, however often.
+    remote = ray.remote(max_retries=-1, num_cpus=1)(work)
+    limit = max(2, int(per_worker * ray.cluster_resources().get("CPU", 1)))
+    waiting = iter(items)
+    under_way: dict[Any, int] = {}
+    while True:
+        while len(under_way) < limit and (item := next(waiting, None)) is not None:
+            under_way[remote.remote(item)] = item
+        if not under_way:
+            return
+        ready, _ = ray.wait(list(under_way), num_returns=1)
+        for reference in ready:
+            yield under_way.pop(reference), ray.get(reference)
