@@ -1,0 +1,217 @@
+"""One patient's disease, drawn into one body until each view shows what the plan says.
+
+The order is: mimics into the healthy body; the superscan's redistribution where there is one; then
+metastases and arthritis, one candidate after the other, each looked at in both views (``visibility``) in the
+body without disease. A candidate is kept where its visible views are still wanted. One that both views see
+while only one is wanted is dimmed until only that view sees it; one that neither sees may be brightened. So
+the numbers of visible lesions are exactly the plan's, by construction and not by luck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from photopeak.core import PhotopeakError
+from photopeak.patients.anatomy import Variation
+from photopeak.patients.anatomy.variants import draw_variants
+from photopeak.patients.arthritis import Joint, arthritis_at, draw_joints, draw_strength
+from photopeak.patients.body import Body, Person
+from photopeak.patients.difficulty import Difficulty
+from photopeak.patients.lesions import Deposit, Lesion, deposit, paint
+from photopeak.patients.metastasis import BoneIndex, Habit, draw_metastasis
+from photopeak.patients.mimics import draw_mimics
+from photopeak.patients.plans import PatientPlan
+from photopeak.patients.superscan import superscan
+from photopeak.patients.visibility import Footprint, Viewing, footprints
+
+Views = tuple[bool, bool]
+NEAR_THRESHOLD = 1.05  # how far from the threshold a dimmed or brightened lesion is kept
+TRIES = 14  # candidates for each lesion wanted
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """A lesion in this patient: its voxels, what each view sees of it, and in which views it is annotated.
+
+    ``annotated`` is what counts: visible in that view, and one of the plan's lesions there.
+    """
+
+    deposit: Deposit
+    seen: tuple[Footprint, Footprint]
+    annotated: Views = (False, False)
+
+    @property
+    def lesion(self) -> Lesion:
+        return self.deposit.lesion
+
+    @property
+    def cnr(self) -> tuple[float, float]:
+        return self.seen[0].cnr, self.seen[1].cnr
+
+    def scaled(self, factor: float) -> Finding:
+        return Finding(self.deposit.scaled(factor), (self.seen[0].scaled(factor), self.seen[1].scaled(factor)))
+
+
+@dataclass(frozen=True, eq=False)
+class Disease:
+    """Everything that was added to one healthy body.
+
+    ``findings`` are metastases and arthritis, numbered from 1 on; ``mimics`` the rest; ``without`` is the
+    body before disease (mimics and superscan in it), ``body`` the one that is imaged.
+    """
+
+    plan: PatientPlan
+    findings: tuple[Finding, ...]
+    mimics: tuple[Finding, ...]
+    without: Body
+    body: Body
+    flare: bool = False
+
+    def annotated(self, kind: str) -> tuple[int, int]:
+        """Annotated lesions of one kind in the anterior and the posterior view."""
+        rows = [f.annotated for f in self.findings if f.lesion.kind == kind]
+        return sum(a for a, _ in rows), sum(p for _, p in rows)
+
+
+def vary(variation: Variation, person: Person, difficulty: Difficulty, rng: np.random.Generator) -> Variation:
+    """The anatomy's normal variants and joint wear, as many and as strong as the difficulty says."""
+    kept = [v for v in variation.variants if rng.random() < difficulty.variant_rate]
+    more, whole = difficulty.variant_rate - 1.0, 0
+    while whole < more:
+        extra = draw_variants(rng, person, variation.dominant)
+        kept += [
+            v for v in extra if rng.random() < more - whole and (v.name, v.side) not in {(k.name, k.side) for k in kept}
+        ]
+        whole += 1
+    return replace(variation, variants=tuple(kept), joint_wear=variation.joint_wear * difficulty.joint_wear_scale)
+
+
+def draw_disease(
+    body: Body,
+    plan: PatientPlan,
+    difficulty: Difficulty,
+    viewing_of: Callable[[Body], Viewing],
+    rng: np.random.Generator,
+    dominant: str = "right",
+) -> Disease:
+    """Draw the disease of one plan into a healthy body; ``viewing_of`` places a body before the camera."""
+    index = BoneIndex.of(body)
+    mimics = [deposit(body, m, rng) for m in draw_mimics(body, index, difficulty, rng)]
+    without = paint(body, mimics) if mimics else body
+    if plan.superscan:
+        without = superscan(without, rng)
+    case = _Case(without, plan, difficulty, viewing_of(without), rng)
+    habit = Habit.draw(plan.primary, difficulty, rng)
+    if plan.label_m:
+        case.fill(plan.metastases, lambda: [draw_metastasis(without, index, habit, rng, 0)])
+        case.occult(int(rng.poisson(difficulty.occult_rate)), lambda: draw_metastasis(without, index, habit, rng, 0))
+    if plan.label_a:
+        case.fill(plan.arthritis, _joints(without, plan, difficulty, dominant, rng))
+    others = [Finding(replace_id(d, i), footprints(body, d, case.viewing)) for i, d in enumerate(mimics, 1)]
+    findings = tuple(replace(f, deposit=replace_id(f.deposit, i)) for i, f in enumerate(case.found, 1))
+    whole = paint(without, [f.deposit for f in findings]) if findings else without
+    return Disease(plan, findings, tuple(others), without, whole, habit.flare and bool(plan.label_m))
+
+
+def replace_id(one: Deposit, number: int) -> Deposit:
+    """The same deposit under another number."""
+    return replace(one, lesion=replace(one.lesion, id=number))
+
+
+def _joints(
+    body: Body, plan: PatientPlan, difficulty: Difficulty, dominant: str, rng: np.random.Generator
+) -> Callable[[], list[Lesion]]:
+    """Proposals for arthritis: a joint or a pair of joints that has not been proposed successfully before."""
+    strength = draw_strength(difficulty, rng)
+
+    def propose() -> list[Lesion]:
+        joints: list[Joint] = draw_joints(plan.sex, dominant, difficulty, rng)
+        return [arthritis_at(body, j, strength, difficulty, rng, 0) for j in joints]
+
+    return propose
+
+
+class _Case:
+    """One patient while the disease is being drawn."""
+
+    def __init__(
+        self, body: Body, plan: PatientPlan, difficulty: Difficulty, viewing: Viewing, rng: np.random.Generator
+    ) -> None:
+        self.body = body
+        self.plan = plan
+        self.threshold = difficulty.visible_cnr
+        self.viewing = viewing
+        self.rng = rng
+        self.found: list[Finding] = []
+
+    def look(self, lesion: Lesion) -> Finding:
+        one = deposit(self.body, lesion, self.rng)
+        return Finding(one, footprints(self.body, one, self.viewing))
+
+    def visible(self, one: Finding) -> Views:
+        anterior, posterior = one.cnr
+        return anterior >= self.threshold, posterior >= self.threshold
+
+    def free(self, lesion: Lesion) -> bool:
+        """True where no lesion stands yet: they must be told apart, and a joint is affected once."""
+        for other in self.found:
+            if lesion.kind == other.lesion.kind == "arthritis" and lesion.site == other.lesion.site:
+                return False
+            gap = np.array(lesion.centre_mm) - np.array(other.lesion.centre_mm)
+            if float(gap @ gap) < (0.8 * (lesion.semi_axes_mm[1] + other.lesion.semi_axes_mm[1]) + 6.0) ** 2:
+                return False
+        return True
+
+    def fill(self, wanted: tuple[int, int], propose: Callable[[], list[Lesion]]) -> None:
+        """Draw lesions until each view shows what is wanted."""
+        left = list(wanted)
+        tries = TRIES * (sum(wanted) + 2)
+        for attempt in range(20 * tries):
+            if left == [0, 0]:
+                return
+            for lesion in propose():
+                if attempt < 10 * tries and not self.free(lesion):
+                    continue
+                one = self.fitted(self.look(lesion), (left[0] > 0, left[1] > 0), attempt > tries // 3)
+                if one is not None:
+                    self.found.append(one)
+                    left = [n - int(a) for n, a in zip(left, one.annotated, strict=True)]
+        raise PhotopeakError(
+            f"patient {self.plan.index}: {left} (anterior, posterior) of {wanted} lesions find no place where they "
+            "are visible. Remedy: plan fewer lesions, or lower the difficulty's visible_cnr."
+        )
+
+    def fitted(self, one: Finding, wanted: Views, brighten: bool) -> Finding | None:
+        """The lesion as wanted: visible in no view but wanted ones and in at least one; None where it cannot be."""
+        cnr = np.array(one.cnr)
+        here, there = (cnr[np.array(wanted)], cnr[~np.array(wanted)])
+        if not here.size or here.max() <= 0:
+            return None
+        if here.max() < self.threshold:
+            if not brighten or one.lesion.lytic:
+                return None
+            one = one.scaled(self.threshold * float(self.rng.uniform(1.1, 1.6)) / float(here.max()))
+        anterior, posterior = one.cnr
+        there = np.array([c for c, w in zip((anterior, posterior), wanted, strict=True) if not w])
+        if there.size and there.max() >= self.threshold:
+            one = one.scaled(self.threshold / NEAR_THRESHOLD / float(there.max()))
+        seen = self.visible(one)
+        kept = (seen[0] and wanted[0], seen[1] and wanted[1])
+        if not any(kept) or seen != kept:
+            return None
+        strong = max(c for c, k in zip(one.cnr, kept, strict=True) if k)
+        return replace(one, annotated=kept) if strong >= NEAR_THRESHOLD * self.threshold else None
+
+    def occult(self, number: int, propose: Callable[[], Lesion]) -> None:
+        """Lesions that no view shows: part of the truth, annotated nowhere."""
+        for _ in range(number):
+            lesion = propose()
+            if not self.free(lesion):
+                continue
+            one = self.look(lesion)
+            strongest = max(one.cnr)
+            aim = self.threshold * float(self.rng.uniform(0.2, 0.85))
+            self.found.append(one.scaled(aim / strongest) if strongest > aim else one)
