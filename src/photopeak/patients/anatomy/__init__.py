@@ -12,8 +12,9 @@ both on a voxel grid. Every number is drawn from one generator, so a seed is a b
 from photopeak.patients.anatomy.build import Mu, make_body
 from photopeak.patients.anatomy.person import draw_person
 from photopeak.patients.anatomy.pose import Pose, Posed
+from photopeak.patients.anatomy.scaling import Proportions
 from photopeak.patients.anatomy.skeleton import sites
-from photopeak.patients.anatomy.variation import Proportions, Tracer, Variation, draw_variation
+from photopeak.patients.anatomy.variation import Tracer, Variation, draw_variation
 
 __all__ = [
     "Mu",

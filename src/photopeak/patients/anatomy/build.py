@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from photopeak.patients.anatomy.outline import outline
 from photopeak.patients.anatomy.pose import Posed
@@ -29,7 +29,7 @@ class Mu:
     bone: float = 0.19
 
 
-def make_body(person: Person, variation: Variation, voxel_mm: float = 3.0, mu: Mu = Mu()) -> Body:  # noqa: B008
+def make_body(person: Person, variation: Variation, voxel_mm: float = 3.0, mu: Mu = Mu()) -> Body:
     """Scale, pose and rasterise; ``Body.placement`` is the ``Posed`` that puts further sites in the same frame."""
     reference = skeleton()
     posed = Posed(Scaling(person, variation.build), variation.pose)
@@ -45,8 +45,9 @@ def make_body(person: Person, variation: Variation, voxel_mm: float = 3.0, mu: M
     draw_bones(canvas, reference, points, radius, u, mu.bone)
     apply_variants(canvas, posed, variation.variants, reference)
     x, y, z = (float(v) for v in canvas.origin_mm)
-    volumes = (a.reshape(canvas.shape) for a in (canvas.uptake, canvas.mu, canvas.label))
-    return Body(person, voxel_mm, (x, y, z), *volumes, reference.names, posed, variation.variants)
+    shape = canvas.shape
+    uptake, absorption, label = canvas.uptake.reshape(shape), canvas.mu.reshape(shape), canvas.label.reshape(shape)
+    return Body(person, voxel_mm, (x, y, z), uptake, absorption, label, reference.names, posed, variation.variants)
 
 
 def _shifted(reference: Skeleton, details: Details) -> Float[np.ndarray, "points 3"]:
@@ -57,10 +58,10 @@ def _shifted(reference: Skeleton, details: Details) -> Float[np.ndarray, "points
     front = np.clip((45.0 - reference.point_mm[:, 1]) / 135.0, 0.0, 1.0)
     drop = details.rib_drop_mm[np.where(reference.point_side > 0, 0, 1), rib - 1] * front
     points[:, 2] += np.where((reference.point_group == CHEST) & (rib > 0), drop, 0.0)
-    return points
+    return np.asarray(points)
 
 
-def _rib_numbers(reference: Skeleton) -> Float[np.ndarray, "labels"]:
+def _rib_numbers(reference: Skeleton) -> Int[np.ndarray, "labels"]:
     """1 to 12 for ribs and costal cartilages by label, else 0."""
     number = np.zeros(256, dtype=np.int64)
     for i, name in enumerate(reference.names):

@@ -30,7 +30,7 @@ class Outline:
         """Corners of the box around everything."""
         low = [(self.point_mm - self.radius_mm[:, None]).min(axis=0)]
         high = [(self.point_mm + self.radius_mm[:, None]).max(axis=0)]
-        reach = np.sqrt((self.axes_mm**2).sum(axis=2))
+        reach = np.linalg.norm(self.axes_mm, axis=2)
         low.append((self.centre_mm - reach).min(axis=0))
         high.append((self.centre_mm + reach).max(axis=0))
         for rows in self.lofts:
@@ -48,9 +48,11 @@ def fatness(posed: Posed) -> float:
 def outline(posed: Posed) -> Outline:
     """The surface of one posed person."""
     source, girth = document()["outline"], fatness(posed)
-    lofts = [_trunk(posed, source["trunk"]["rows"], girth)]
-    lofts += [_leg(posed, source["leg"]["rows"], girth, side) for side in SIDE_NAMES]
-    points, cones, centres, axes = [], [], [], []
+    legs = [_leg(posed, source["leg"]["rows"], girth, side) for side in SIDE_NAMES]
+    lofts = [_within(_trunk(posed, source["trunk"]["rows"], girth), legs), *legs]
+    points: list[Any] = []
+    cones: list[int] = []
+    centres, axes = [], []
     breasts = [document()["scale"]["female"]["breast"]] if posed.scaling.female else []
     parts = [p for key in ("head", "arm", "fore", "hand", "foot") for p in source[key]]
     for part in [*parts, *breasts]:
@@ -98,9 +100,20 @@ def _trunk(posed: Posed, rows: Any, girth: float) -> Float[np.ndarray, "n 7"]:
     )
 
 
+def _within(trunk: Float[np.ndarray, "n 7"], legs: list[Float[np.ndarray, "m 7"]]) -> Float[np.ndarray, "n 7"]:
+    """The trunk no wider than the thighs where it sits on them, so that the hip has no ledge."""
+    for leg in legs:
+        side = 1.0 if leg[-1, 1] > 0 else -1.0
+        reach = np.interp(trunk[:, 0], leg[:, 0], side * leg[:, 1] + leg[:, 3]) - side * trunk[:, 1] - 3.0
+        trunk[:, 3] = np.where(trunk[:, 0] < leg[-1, 0], np.minimum(trunk[:, 3], reach), trunk[:, 3])
+    return trunk
+
+
 def _leg(posed: Posed, rows: Any, girth: float, side: str) -> Float[np.ndarray, "n 7"]:
     r, scaling = np.asarray(rows, dtype=np.float64), posed.scaling
     centre = posed.place(r[:, :3][:, [1, 2, 0]], "leg", side)
     share = np.interp(r[:, 0], [60, 300, 480, 800], [0.4, 0.75, 0.7, 1.0])
     grow = scaling.f_xy * (1 + share * (girth - 1))
+    outward = 0.7 * r[:, 3] * (grow - scaling.f_xy) * np.interp(r[:, 0], [300, 700], [0.3, 1.0])
+    centre[:, 0] += outward * (1 if side == "left" else -1)
     return np.column_stack([centre[:, 2], centre[:, :2], r[:, 3] * grow, r[:, 4] * grow, r[:, 5], np.zeros(len(r))])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from photopeak.core import PhotopeakError
 from photopeak.patients.anatomy.curves import Array, rotation
@@ -14,7 +14,10 @@ from photopeak.patients.anatomy.scaling import ARM, HEAD, LEG, SHOULDER, Scaling
 from photopeak.patients.anatomy.skeleton import GROUPS, SIDES
 
 FOOT, FINGER, HAND, FORE = (GROUPS.index(k) for k in ("foot", "finger", "hand", "fore"))
-UPRIGHT = tuple(GROUPS.index(k) for k in ("trunk", "spine", "chest", "shoulder", "head"))
+Flags = NDArray[np.bool_]
+Whole = NDArray[np.int_]
+UPRIGHT = tuple(GROUPS.index(k) for k in ("trunk", "spine", "chest", "shoulder", "scapula", "head"))
+SCAPULA = GROUPS.index("scapula")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Limbs:
     leg_abd: float = -1.0
     plantar: float = 26.0
     shoulder_lift: float = 0.0
+    scapula_turn: float = 0.0
+    scapula_swing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -93,17 +98,17 @@ class Posed:
             self._limbs(out, group, side == mirror, limbs)
         out[:, 0] *= np.where(side < 0, -1.0, 1.0)
         self._head(out, group)
-        self._spine(out, group, side)
-        return (out - self._centre) @ self._whole.T + self._centre
+        self._spine(out, group)
+        return np.asarray((out - self._centre) @ self._whole.T + self._centre)
 
-    def _turn(self, out: Array, mask: Array, pivot: str, *turns: tuple[float, float, float]) -> None:
+    def _turn(self, out: Array, mask: Flags, pivot: str, *turns: tuple[float, float, float]) -> None:
         if mask.any():
             matrix = np.eye(3)
             for turn in turns:
                 matrix = rotation(turn) @ matrix
             out[mask] = (out[mask] - self._pivot[pivot]) @ matrix.T + self._pivot[pivot]
 
-    def _limbs(self, out: Array, group: Array, here: Array, a: Limbs) -> None:
+    def _limbs(self, out: Array, group: Whole, here: Flags, a: Limbs) -> None:
         self._turn(out, here & (group == FOOT), "foot", (a.plantar, 0, 0))
         self._rotate_leg(out, here & np.isin(group, LEG), group, a.leg_ext_rot)
         self._turn(out, here & np.isin(group, LEG), "leg", (0, -a.leg_abd, 0))
@@ -111,11 +116,12 @@ class Posed:
         self._turn(out, here & np.isin(group, (FINGER, HAND)), "hand", (0, 0, -a.hand_roll), (0, -a.hand_ulnar, 0))
         self._turn(out, here & np.isin(group, (FINGER, HAND, FORE)), "fore", (0, a.fore_add, 0))
         self._turn(out, here & np.isin(group, ARM), "arm", (0, -a.arm_abd, 0))
-        shoulder = here & (group == SHOULDER)
+        self._turn(out, here & (group == SCAPULA), "arm", (0, 0, a.scapula_swing), (0, a.scapula_turn, 0))
+        shoulder = here & np.isin(group, (SHOULDER, SCAPULA))
         out[here & np.isin(group, ARM), 2] += a.shoulder_lift
         out[shoulder, 2] += a.shoulder_lift * np.clip(out[shoulder, 0] / 150, 0, 1)
 
-    def _rotate_leg(self, out: Array, mask: Array, group: Array, degrees: float) -> None:
+    def _rotate_leg(self, out: Array, mask: Flags, group: Whole, degrees: float) -> None:
         """Toes outwards about the line from hip to ankle, fading out above the neck of the femur."""
         if not mask.any():
             return
@@ -129,12 +135,12 @@ class Posed:
         p[:, 1] = axis[:, 1] + x * np.sin(angle) + y * np.cos(angle)
         out[mask] = p
 
-    def _head(self, out: Array, group: Array) -> None:
+    def _head(self, out: Array, group: Whole) -> None:
         pose = self.pose
         turns = ((pose.head_nod, 0.0, 0.0), (0.0, pose.head_tilt, 0.0), (0.0, 0.0, pose.head_turn))
         self._turn(out, group == HEAD, "head", *turns)
 
-    def _spine(self, out: Array, group: Array, side: Array) -> None:
+    def _spine(self, out: Array, group: Whole) -> None:
         """Curves x += A sin(π t), y += K (…): with the arms each carried whole by its shoulder."""
         up, arm = np.isin(group, UPRIGHT), np.isin(group, ARM)
         shoulder = self._pivot["arm"][2]

@@ -40,7 +40,7 @@ class Canvas:
         return Canvas(voxel_mm, origin, (nz, ny, nx), *zeros, texture_shift)
 
     def to_voxels(self, points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-        return (points_mm - self.origin_mm) / self.voxel_mm
+        return np.asarray((points_mm - self.origin_mm) / self.voxel_mm)
 
     def texture(self, kind: str) -> tuple[Float32[np.ndarray, "64 64 64"], tuple[int, int, int]]:
         return tile(self.voxel_mm, kind), self.texture_shift
@@ -78,24 +78,24 @@ def draw_organs(
     canvas: Canvas, skeleton: Skeleton, points_mm: Any, u: Float[np.ndarray, "prims"], mu_lung: float, mu_soft: float
 ) -> None:
     """Organs replace what is inside them; one after the other, in the file's order."""
+    tubes = skeleton.cones[skeleton.prim_organ[skeleton.cones[:, 1]]]
+    target = (*canvas.texture("soft"), canvas.shape, canvas.uptake, canvas.mu, canvas.label)
+    voxels = canvas.to_voxels(points_mm)
+    kernels.organ_cones(tubes, voxels, skeleton.radius_mm / canvas.voxel_mm, u, skeleton.prim_label, *target)
     h, first, prim = canvas.voxel_mm, skeleton.ellipsoids[:, 0], skeleton.ellipsoids[:, 1]
     chosen = skeleton.prim_organ[prim] & (u[prim] > 0)
     first, prim = first[chosen], prim[chosen]
     axes = (points_mm[first[:, None] + [1, 2, 3]] - points_mm[first][:, None]).swapaxes(1, 2) / h
     mu = np.where(skeleton.prim_mu[prim] > 0, mu_lung, mu_soft)
     kernels.soft_ellipsoids(
-        canvas.to_voxels(points_mm[first]),
+        voxels[first],
         axes,
         np.linalg.inv(axes),
         u[prim],
         mu,
         skeleton.prim_label[prim],
         np.ones(len(prim), np.int64),
-        *canvas.texture("soft"),
-        canvas.shape,
-        canvas.uptake,
-        canvas.mu,
-        canvas.label,
+        *target,
     )
 
 
@@ -108,7 +108,8 @@ def draw_bones(
     target = (u, label, canvas.shape, bone, occupied, winner, touched)
     points, radius = canvas.to_voxels(points_mm), radius_mm / h
     tube = skeleton.tube * [1 / h, 1.0]
-    n = kernels.bone_cones(skeleton.cones, tube, points, radius, *target, 0)
+    bony = ~skeleton.prim_organ[skeleton.cones[:, 1]]
+    n = kernels.bone_cones(skeleton.cones[bony], tube[bony], points, radius, *target, 0)
     n = kernels.bone_triangles(skeleton.triangles, points, radius, *target, n)
     solid = ~skeleton.prim_organ[skeleton.ellipsoids[:, 1]]
     ells = skeleton.ellipsoids[solid]

@@ -11,16 +11,22 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from photopeak.physics.elementary_kernels import exp, log
+from photopeak.physics.engines import Array, kernel
+
+Shape = tuple[int, int, int]
+Pair = tuple[float, float]
 
 
-@njit(cache=True, nogil=True)
-def clip01(v):
+@kernel
+def clip01(v: float) -> float:
+    """The share of a voxel: v held between 0 and 1."""
     return min(1.0, max(0.0, v))
 
 
-@njit(cache=True, nogil=True)
-def cone_distance(px, py, pz, a, b, ra, rb):
+@kernel
+def cone_distance(px: float, py: float, pz: float, a: Array, b: Array, ra: float, rb: float) -> Pair:
     """Distance of a point to the axis from a to b less the radius there, and where along the axis (0 to 1)."""
     ex, ey, ez = b[0] - a[0], b[1] - a[1], b[2] - a[2]
     dx, dy, dz = px - a[0], py - a[1], pz - a[2]
@@ -30,8 +36,8 @@ def cone_distance(px, py, pz, a, b, ra, rb):
     return math.sqrt(qx * qx + qy * qy + qz * qz) - (ra + s * (rb - ra)), t
 
 
-@njit(cache=True, nogil=True)
-def triangle_distance(px, py, pz, a, b, c):
+@kernel
+def triangle_distance(px: float, py: float, pz: float, a: Array, b: Array, c: Array) -> float:
     """Distance of a point to a triangle, by the region of the plane it falls in."""
     abx, aby, abz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
     acx, acy, acz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
@@ -63,25 +69,35 @@ def triangle_distance(px, py, pz, a, b, c):
     return math.sqrt(qx * qx + qy * qy + qz * qz)
 
 
-@njit(cache=True, nogil=True)
-def power(q, e):
-    """|q|ᵉ, without ``pow`` for the exponents in use."""
+@kernel
+def power(q: float, e: float) -> float:
+    """|q|ᵉ, without logarithms for the exponents in use."""
     if e == 2.0:
         return q * q
     if e == 4.0:
         return q * q * q * q
     if e == 3.0:
         return q * q * abs(q)
-    return abs(q) ** e
+    return exp(e * log(abs(q))) if q != 0.0 else 0.0
 
 
-@njit(cache=True, nogil=True)
-def ellipsoid_distance(qx, qy, qz, inverse, e, smallest):
+@kernel
+def root(v: float, e: float) -> float:
+    """v^(1/e) for v ≥ 0; not ``pow``, whose last bit differs between machines."""
+    if e == 2.0:
+        return math.sqrt(v)
+    if e == 4.0:
+        return math.sqrt(math.sqrt(v))
+    return exp(log(v) / e) if v > 0.0 else 0.0
+
+
+@kernel
+def ellipsoid_distance(qx: float, qy: float, qz: float, inverse: Array, e: float, smallest: float) -> float:
     """(k − 1)/|∇k| with k = (Σ|q|ᵉ)^(1/e); q in the ellipsoid's unit frame, ``inverse`` takes space to it."""
     total = power(qx, e) + power(qy, e) + power(qz, e)
     if total < 1e-4:
         return -smallest
-    k = math.sqrt(total) if e == 2.0 else total ** (1.0 / e)
+    k = root(total, e)
     down = k / total
     gx, gy, gz = (
         down * power(qx, e) / (qx + 1e-12),
@@ -94,8 +110,8 @@ def ellipsoid_distance(qx, qy, qz, inverse, e, smallest):
     return (k - 1.0) / math.sqrt(nx * nx + ny * ny + nz * nz)
 
 
-@njit(cache=True, nogil=True)
-def box(low, high, shape):
+@kernel
+def box(low: Array, high: Array, shape: Shape) -> Array:
     """First and last-plus-one index of each axis (x, y, z) of a bounding box, inside the grid."""
     out = np.empty(6, np.int64)
     for axis in range(3):
@@ -105,8 +121,10 @@ def box(low, high, shape):
     return out
 
 
-@njit(cache=True, nogil=True)
-def put(at, o, value, label, bone, occupied, winner, touched, n):
+@kernel
+def put(
+    at: int, o: float, value: float, label: int, bone: Array, occupied: Array, winner: Array, touched: Array, n: int
+) -> int:
     """Let a primitive claim a voxel: the larger o·u wins, occupancy is the largest seen."""
     v = o * value
     if occupied[at] == 0.0:
@@ -120,8 +138,21 @@ def put(at, o, value, label, bone, occupied, winner, touched, n):
     return n
 
 
-@njit(cache=True, nogil=True)
-def bone_cones(cones, tube, points, radius, u, label, shape, bone, occupied, winner, touched, n):
+@kernel
+def bone_cones(
+    cones: Array,
+    tube: Array,
+    points: Array,
+    radius: Array,
+    u: Array,
+    label: Array,
+    shape: Shape,
+    bone: Array,
+    occupied: Array,
+    winner: Array,
+    touched: Array,
+    n: int,
+) -> int:
     """Round cones; a tube (wall > 0) has a dimmer core and, where it joins its neighbour, no cap."""
     low, high = np.empty(3), np.empty(3)
     for i in range(cones.shape[0]):
@@ -141,15 +172,27 @@ def bone_cones(cones, tube, points, radius, u, label, shape, bone, occupied, win
                         continue
                     value = u[prim]
                     if wall > 0.0:
-                        if (t < -0.3 and ends & 1 == 0) or (t > 1.3 and ends & 2 == 0):
+                        if t < -0.3 or t > 1.3:
                             continue
                         value *= core + (1.0 - core) * clip01(0.5 + d + wall)
                     n = put(row + x, clip01(0.5 - d), value, label[prim], bone, occupied, winner, touched, n)
     return n
 
 
-@njit(cache=True, nogil=True)
-def bone_triangles(triangles, points, half, u, label, shape, bone, occupied, winner, touched, n):
+@kernel
+def bone_triangles(
+    triangles: Array,
+    points: Array,
+    half: Array,
+    u: Array,
+    label: Array,
+    shape: Shape,
+    bone: Array,
+    occupied: Array,
+    winner: Array,
+    touched: Array,
+    n: int,
+) -> int:
     """Sheets of thickness 2·half; a sheet thinner than a voxel fills only its share of it."""
     low, high = np.empty(3), np.empty(3)
     for i in range(triangles.shape[0]):
@@ -170,8 +213,8 @@ def bone_triangles(triangles, points, half, u, label, shape, bone, occupied, win
     return n
 
 
-@njit(cache=True, nogil=True)
-def ellipsoid_box(centre, axes, e, shape):
+@kernel
+def ellipsoid_box(centre: Array, axes: Array, e: float, shape: Shape) -> Array:
     """Bounding box of the superellipsoid with the given semi-axes (columns)."""
     low, high = np.empty(3), np.empty(3)
     for i in range(3):
@@ -181,8 +224,24 @@ def ellipsoid_box(centre, axes, e, shape):
     return box(low, high, shape)
 
 
-@njit(cache=True, nogil=True)
-def bone_ellipsoids(ells, points, axes, inverse, e, wall, clip, u, label, shape, bone, occupied, winner, touched, n):
+@kernel
+def bone_ellipsoids(
+    ells: Array,
+    points: Array,
+    axes: Array,
+    inverse: Array,
+    e: Array,
+    wall: Array,
+    clip: Array,
+    u: Array,
+    label: Array,
+    shape: Shape,
+    bone: Array,
+    occupied: Array,
+    winner: Array,
+    touched: Array,
+    n: int,
+) -> int:
     """Superellipsoids, solid or shells, cut by up to two planes."""
     for i in range(ells.shape[0]):
         centre, prim, m = points[ells[i, 0]], ells[i, 1], inverse[i]
@@ -216,14 +275,14 @@ def bone_ellipsoids(ells, points, axes, inverse, e, wall, clip, u, label, shape,
     return n
 
 
-@njit(cache=True, nogil=True)
-def texture_at(x, y, z, tile, shift):
+@kernel
+def texture_at(x: int, y: int, z: int, tile: Array, shift: Shape) -> float:
     """A periodic texture of side 64, shifted."""
     return tile[(z + shift[2]) & 63, (y + shift[1]) & 63, (x + shift[0]) & 63]
 
 
-@njit(cache=True, nogil=True)
-def put_soft(at, o, value, mu_soft, uptake, mu, label):
+@kernel
+def put_soft(at: int, o: float, value: float, mu_soft: float, uptake: Array, mu: Array, label: Array) -> None:
     """Soft tissue: the fuller of what is there and what comes."""
     if o * mu_soft > mu[at]:
         mu[at] = o * mu_soft
@@ -232,8 +291,19 @@ def put_soft(at, o, value, mu_soft, uptake, mu, label):
             label[at] = 1
 
 
-@njit(cache=True, nogil=True)
-def soft_loft(rows, u, fat, mu_soft, tile, shift, shape, uptake, mu, label):
+@kernel
+def soft_loft(
+    rows: Array,
+    u: float,
+    fat: Pair,
+    mu_soft: float,
+    tile: Array,
+    shift: Shape,
+    shape: Shape,
+    uptake: Array,
+    mu: Array,
+    label: Array,
+) -> None:
     """A stack of superellipses |x/a|ᵉ + |y/b|ᵉ = 1, linear in z, filled row by row.
 
     ``rows``: z, centre x, centre y, a, b, e, lean of the section dx/dy; ``fat``: uptake of the rim of
@@ -248,9 +318,10 @@ def soft_loft(rows, u, fat, mu_soft, tile, shift, shape, uptake, mu, label):
         for y in range(max(0, math.ceil(cy - b - 0.5)), min(shape[1], math.floor(cy + b + 0.5) + 1)):
             v = (y - cy) / b
             deep = clip01(0.5 + b - abs(y - cy))
-            half = a * (1.0 - min(1.0, abs(v)) ** e) ** (1.0 / e)
+            half = a * root(1.0 - power(min(1.0, abs(v)), e), e)
             middle = cx + lean * (y - cy)
-            inner = a * (1.0 - min(1.0, abs(y - cy) / max(b - fat[0], 1.0)) ** e) ** (1.0 / e) - fat[0]
+            core = min(1.0, abs(y - cy) / max(b - fat[0], 1.0))
+            inner = a * root(1.0 - power(core, e), e) - fat[0]
             row = (z * shape[1] + y) * shape[2]
             for x in range(max(0, math.ceil(middle - half - 0.5)), min(shape[2], math.floor(middle + half + 0.5) + 1)):
                 d = abs(x - middle)
@@ -261,8 +332,21 @@ def soft_loft(rows, u, fat, mu_soft, tile, shift, shape, uptake, mu, label):
                     put_soft(row + x, o, value, mu_soft, uptake, mu, label)
 
 
-@njit(cache=True, nogil=True)
-def soft_cones(cones, points, radius, u, fat, mu_soft, tile, shift, shape, uptake, mu, label):
+@kernel
+def soft_cones(
+    cones: Array,
+    points: Array,
+    radius: Array,
+    u: float,
+    fat: Pair,
+    mu_soft: float,
+    tile: Array,
+    shift: Shape,
+    shape: Shape,
+    uptake: Array,
+    mu: Array,
+    label: Array,
+) -> None:
     """Limbs as round cones between consecutive points, with a rim of fat."""
     low, high = np.empty(3), np.empty(3)
     for i in range(cones.shape[0]):
@@ -282,8 +366,22 @@ def soft_cones(cones, points, radius, u, fat, mu_soft, tile, shift, shape, uptak
                         put_soft(row + x, clip01(0.5 - d), value, mu_soft, uptake, mu, label)
 
 
-@njit(cache=True, nogil=True)
-def soft_ellipsoids(centres, axes, inverse, u, mu_value, number, hard, tile, shift, shape, uptake, mu, label):
+@kernel
+def soft_ellipsoids(
+    centres: Array,
+    axes: Array,
+    inverse: Array,
+    u: Array,
+    mu_value: Array,
+    number: Array,
+    hard: Array,
+    tile: Array,
+    shift: Shape,
+    shape: Shape,
+    uptake: Array,
+    mu: Array,
+    label: Array,
+) -> None:
     """Ellipsoids of soft tissue; ``hard[i]``: 0 adds to the outline, 1 replaces what is inside (an organ)."""
     for i in range(centres.shape[0]):
         c, m = centres[i], inverse[i]
@@ -315,8 +413,57 @@ def soft_ellipsoids(centres, axes, inverse, u, mu_value, number, hard, tile, shi
                             label[at] = number[i]
 
 
-@njit(cache=True, nogil=True)
-def settle(touched, n, bone, occupied, winner, mu_bone, tile, shift, shape, uptake, mu, label):
+@kernel
+def organ_cones(
+    cones: Array,
+    points: Array,
+    radius: Array,
+    u: Array,
+    number: Array,
+    tile: Array,
+    shift: Shape,
+    shape: Shape,
+    uptake: Array,
+    mu: Array,
+    label: Array,
+) -> None:
+    """Vessels: inside the body, the fuller of what is there and the vessel's own uptake."""
+    low, high = np.empty(3), np.empty(3)
+    for i in range(cones.shape[0]):
+        a, b, prim = points[cones[i, 0]], points[cones[i, 0] + 1], cones[i, 1]
+        ra, rb = radius[cones[i, 0]], radius[cones[i, 0] + 1]
+        r = max(ra, rb) + 0.5
+        for axis in range(3):
+            low[axis], high[axis] = min(a[axis], b[axis]) - r, max(a[axis], b[axis]) + r
+        x0, x1, y0, y1, z0, z1 = box(low, high, shape)
+        for z in range(z0, z1):
+            for y in range(y0, y1):
+                row = (z * shape[1] + y) * shape[2]
+                for x in range(x0, x1):
+                    if mu[row + x] <= 0.0:
+                        continue
+                    d, _ = cone_distance(x, y, z, a, b, ra, rb)
+                    value = clip01(0.5 - d) * u[prim] * texture_at(x, y, z, tile, shift)
+                    if value > uptake[row + x]:
+                        uptake[row + x] = value
+                        label[row + x] = number[prim]
+
+
+@kernel
+def settle(
+    touched: Array,
+    n: int,
+    bone: Array,
+    occupied: Array,
+    winner: Array,
+    mu_bone: float,
+    tile: Array,
+    shift: Shape,
+    shape: Shape,
+    uptake: Array,
+    mu: Array,
+    label: Array,
+) -> None:
     """Bone into the body: uptake and μ mix by occupancy; the scratch arrays are left clean."""
     for i in range(n):
         at = touched[i]
@@ -332,8 +479,18 @@ def settle(touched, n, bone, occupied, winner, mu_bone, tile, shift, shape, upta
         occupied[at] = 0.0
 
 
-@njit(cache=True, nogil=True)
-def modify(centre, axes, inverse, factor, add, bone_from, shape, uptake, label):
+@kernel
+def modify(
+    centre: Array,
+    axes: Array,
+    inverse: Array,
+    factor: float,
+    add: float,
+    bone_from: int,
+    shape: Shape,
+    uptake: Array,
+    label: Array,
+) -> None:
     """Inside one soft-edged ellipsoid: uptake · factor + add, on voxels whose label is at least ``bone_from``."""
     x0, x1, y0, y1, z0, z1 = ellipsoid_box(centre, 1.3 * axes, 2.0, shape)
     for z in range(z0, z1):

@@ -13,6 +13,7 @@ from photopeak.patients.body import Person
 REFERENCE_HEIGHT_M = 1.76
 REFERENCE_WEIGHT_KG = 73.0
 HIP_Z_MM, CROWN_Z_MM = 913.0, 1762.0
+NECK_Z_MM = (1480.0, 1615.0)
 HEAD, SHOULDER = GROUPS.index("head"), GROUPS.index("shoulder")
 ARM = tuple(GROUPS.index(k) for k in ("arm", "fore", "hand", "finger"))
 LEG = tuple(GROUPS.index(k) for k in ("leg", "foot"))
@@ -36,6 +37,7 @@ class Proportions:
     head_size: float = 1.0
     belly: float = 1.0
     bone_width: float = 1.0
+    neck_length: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Scaling:
         """z in the body: legs longer or shorter, the crown where the height says."""
         hip = HIP_Z_MM * self.build.leg_length
         above = (z - HIP_Z_MM) * (CROWN_Z_MM - hip) / (CROWN_Z_MM - HIP_Z_MM) + hip
-        return self.f * np.where(z > HIP_Z_MM, above, z * self.build.leg_length)
+        neck = (1.0 - self.build.neck_length) * (np.clip(z, *NECK_Z_MM) - NECK_Z_MM[0])
+        return np.asarray(self.f * (np.where(z > HIP_Z_MM, above, z * self.build.leg_length) - neck))
 
     def axial(self, p: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         """Trunk, spine, ribs, shoulder girdle and pelvis."""

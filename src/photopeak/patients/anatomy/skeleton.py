@@ -26,10 +26,24 @@ from jaxtyping import Bool, Float, Int, UInt8
 from photopeak.patients.anatomy.curves import arc, grid_triangles, rotation, smooth_chain, smooth_grid
 from photopeak.patients.anatomy.vertebrae import vertebra_primitives
 
-GROUPS = ("trunk", "pelvis", "spine", "chest", "head", "shoulder", "arm", "fore", "hand", "finger", "leg", "foot")
+GROUPS = (
+    "trunk",
+    "pelvis",
+    "spine",
+    "chest",
+    "head",
+    "shoulder",
+    "scapula",
+    "arm",
+    "fore",
+    "hand",
+    "finger",
+    "leg",
+    "foot",
+)
 SIDES = {"left": 1, "right": -1, "": 0}
 VERTEBRAE = tuple(f"{level}{i}" for level, n in (("C", 7), ("T", 12), ("L", 5)) for i in range(1, n + 1))
-MIDLINE = ("skull", "facial", "mandible", "sacrum", "manubrium", "sternum", "xiphoid", "thyroid")
+MIDLINE = ("skull", "facial", "mandible", "sacrum", "manubrium", "sternum", "xiphoid", "thyroid", "vessels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +166,7 @@ class _Builder:
     def _ell(self, prim: dict[str, Any], side: int) -> None:
         centre = np.asarray(prim["c"], dtype=np.float64)
         if side < 0:
-            centre = centre + [0.0, 0.0, prim.get("right_dz", 0.0)]
+            centre[2] += prim.get("right_dz", 0.0)
         axes = rotation(prim.get("rot", (0, 0, 0))).T * np.asarray(prim["s"], dtype=np.float64)[:, None]
         xyz = np.vstack([centre, centre + axes])
         first = self._points(prim, side, np.column_stack([xyz, np.zeros(4)]))

@@ -48,13 +48,13 @@ def primitive_uptake(
     """ln u = ln u₀ + sd (¾ region + ½ primitive + ⅓ side) + wear of joints, times the person's bone turnover."""
     spread = REGION_SHARE * details.ln_region + PRIMITIVE_SHARE * details.ln_primitive + SIDE_SHARE * details.ln_side
     ln_u = skeleton.prim_sd * np.clip(spread, -2.3, 2.3)
-    ln_u += _wear(skeleton, variation) * (0.10 + 0.10 * np.clip(details.ln_primitive, -1.5, 2.0))
+    ln_u += _wear(skeleton, variation) * (0.02 + 0.07 * np.clip(details.ln_primitive, -1.5, 2.0))
     u = skeleton.prim_u * np.exp(ln_u)
     tracer, name = variation.tracer, np.array(skeleton.prim_name)
     u = np.where(skeleton.prim_organ, u * (tracer.soft / 0.015) ** 0.7, u * tracer.bone)
     u[np.isin(name, RENAL)] = (skeleton.prim_u * np.exp(ln_u) * tracer.kidney)[np.isin(name, RENAL)]
     u[name == "bladder"] = tracer.bladder
-    u[np.isin(name, BLOOD)] *= tracer.blood
+    u[np.isin(skeleton.prim_region, BLOOD)] *= tracer.blood
     if person.sex == "F":
         u[name == "genitals"] = 0.0
     for found in variation.variants:

@@ -58,13 +58,14 @@ def draw_variation(rng: np.random.Generator, person: Person, *, variants: bool =
 
 def draw_build(rng: np.random.Generator, person: Person) -> Proportions:
     """Proportions vary by 2–6 %; heavy men carry it in front, and heavy chests are deep."""
-    z = np.clip(rng.standard_normal(9), -2.2, 2.2)
+    z = np.clip(rng.standard_normal(10), -2.2, 2.2)
     heavy = (person.weight_kg / person.height_m**2 - 26.0) / 10.0
     belly = 1.0 + (0.10 if person.sex == "M" else 0.03) * heavy + 0.05 * float(z[7])
-    sd = np.array([0.035, 0.04, 0.05, 0.035, 0.018, 0.02, 0.03, 0.0, 0.05])
+    sd = np.array([0.035, 0.04, 0.05, 0.035, 0.018, 0.02, 0.03, 0.0, 0.05, 0.08])
     values = [float(v) for v in 1.0 + sd * z]
     values[2] += 0.06 * heavy
     values[7] = belly
+    values[9] -= 0.04 + 0.05 * heavy
     return Proportions(*values)
 
 
@@ -84,11 +85,19 @@ def draw_pose(rng: np.random.Generator, person: Person) -> Pose:
     for side in (1, -1):
         own = 0.45 * rng.standard_normal(6)
         each = {name: common[name] + float(own[i]) * spread[name][1] for i, name in enumerate(common)}
-        each["arm_abd"] = max(each["arm_abd"], 0.5) + 0.25 * heavy + (1.5 if person.sex == "F" else 0.0)
+        each["arm_abd"] = max(each["arm_abd"], 0.5) + 0.5 * heavy + (1.5 if person.sex == "F" else 0.0)
+        each["fore_add"] = draw("fore_add") + 0.6 * heavy
+        each["leg_abd"] = max(each["leg_abd"] + 1.2, -1.2)
         each["leg_ext_rot"] = float(np.clip(each["leg_ext_rot"] - side * asymmetry / 2, -5.0, 70.0))
         each["finger_curl"] = float(np.clip(each["finger_curl"], 0.0, 95.0))
         limbs.append(
-            Limbs(**each, fore_add=draw("fore_add"), hand_ulnar=draw("hand_ulnar"), shoulder_lift=side * lift / 2)
+            Limbs(
+                **each,
+                hand_ulnar=draw("hand_ulnar"),
+                shoulder_lift=side * lift / 2,
+                scapula_turn=6.0 * float(rng.standard_normal()),
+                scapula_swing=5.0 * float(rng.standard_normal()),
+            )
         )
     bend = {
         name: draw(name) for name in ("kyphosis", "scoliosis", "head_tilt", "head_turn", "head_nod", "roll", "tilt")
@@ -102,7 +111,7 @@ def draw_tracer(rng: np.random.Generator, person: Person) -> Tracer:
     """Clearance and urine: soft tissue rises with weight and age, and is high where kidneys fail (4 %)."""
     z = np.clip(rng.standard_normal(5), -2.2, 2.2)
     bmi, failing = person.weight_kg / person.height_m**2, bool(rng.random() < 0.04)
-    soft = 0.0155 * np.exp(0.03 * (bmi - 26) + 0.004 * (person.age_years - 64) + 0.27 * z[0])
+    soft = 0.0175 * np.exp(0.03 * (bmi - 26) + 0.004 * (person.age_years - 64) + 0.27 * z[0])
     bladder = float(np.clip(1.0 * np.exp(0.7 * z[1]), 0.15, 3.0))
     volume = float(np.clip(90.0 * np.exp(0.6 * z[2]), 20.0, 350.0))
     if failing:
