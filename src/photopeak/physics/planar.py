@@ -214,8 +214,7 @@ def expected_counts(
     kernels.project(activity, mu, placement.voxel_mm, nodes.node, nodes.share, np.arange(2), planes)
     image = np.zeros((2, *camera.matrix), np.float32)
     for view in range(2):
-        for layer in plan.layers:
-            layer.add(planes[view], view, image[view])
+        plan.image(planes[view], view, image[view])
     image *= np.float32(mbq_per_unit * camera.counts_per_mbq)
     image *= response(camera)
     _lose_to_dead_time(image, camera)

@@ -128,11 +128,11 @@ def bands(
     taps = np.array([2 * math.ceil(r / pitch) + 1 for r in reach], np.int32)
     start = np.zeros((len(taps), len(centres_mm)), np.int32)
     weight = np.zeros((len(taps), len(centres_mm), int(taps.max())), np.float32)
+    p = pixels
     for k, sigma in enumerate(sigmas_mm):
-        gaussian_band(
-            centres_mm, pixels.first_mm, pixels.pitch_mm, pixels.count, float(sigma), start[k], weight[k, :, : taps[k]]
-        )
-    return Bands(taps, start, weight * np.float32(share))
+        row = weight[k, :, : taps[k]]
+        gaussian_band(centres_mm, p.first_mm, p.pitch_mm, p.count, float(sigma), share, start[k], row)
+    return Bands(taps, start, weight)
 
 
 def lattice_mm(placement: Placement, axis: int, factor: int = 1) -> Float64[np.ndarray, " i"]:

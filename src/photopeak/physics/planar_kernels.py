@@ -134,9 +134,16 @@ def back_project(
 
 @kernel
 def gaussian_band(
-    centres: Array, first_mm: float, pitch_mm: float, n_out: int, sigma_mm: float, start: Array, weight: Array
+    centres: Array,
+    first_mm: float,
+    pitch_mm: float,
+    n_out: int,
+    sigma_mm: float,
+    share: float,
+    start: Array,
+    weight: Array,
 ) -> None:
-    """Weights that spread a point at each centre over pixels, Σ over all pixels = 1 for each centre.
+    """Weights that spread a point at each centre over pixels, Σ over all pixels = share for each centre.
 
     Pixel r is centred at first + r·pitch (pitch may be negative) and integrates over its width, which
     adds pitch²/12 to the variance. Pixels beyond the image keep their share, so that counts that fall
@@ -144,17 +151,26 @@ def gaussian_band(
     """
     variance = sigma_mm * sigma_mm + pitch_mm * pitch_mm / 12.0
     taps = weight.shape[1]
+    reach = taps // 2
+    bell = np.empty(reach + 1)
+    for j in range(reach + 1):
+        bell[j] = exp(-0.5 * (j * pitch_mm) ** 2 / variance)
     for i in range(centres.size):
         position = (centres[i] - first_mm) / pitch_mm
-        start[i] = int(np.floor(position + 0.5)) - taps // 2
-        total = 0.0
+        nearest = int(np.floor(position + 0.5))
+        # e^{−(jp − d)²/2σ²} = e^{−d²/2σ²} e^{−(jp)²/2σ²} (e^{dp/σ²})^j, and the first factor cancels
+        up = exp((position - nearest) * pitch_mm * pitch_mm / variance)
+        down, above, below, total = 1.0 / up, 1.0, 1.0, 1.0
+        weight[i, reach] = 1.0
+        for j in range(1, reach + 1):
+            above *= up
+            below *= down
+            weight[i, reach + j] = bell[j] * above
+            weight[i, reach - j] = bell[j] * below
+            total += bell[j] * (above + below)
+        start[i] = nearest - reach
         for j in range(taps):
-            d = (start[i] + j - position) * pitch_mm
-            weight[i, j] = exp(-0.5 * d * d / variance)
-            total += weight[i, j]
-        for j in range(taps):
-            inside = 0 <= start[i] + j < n_out
-            weight[i, j] = weight[i, j] / total if inside else 0.0
+            weight[i, j] = weight[i, j] * (share / total) if 0 <= start[i] + j < n_out else 0.0
 
 
 @kernel
@@ -231,13 +247,25 @@ def back_blur(
 
 
 @kernel
-def coarsen(nodes: Array, factor: int, coarse: Array) -> None:
-    """Sum the nodes, and factor × factor of their pixels: what scatters, on a lattice fit for wide blurs."""
+def flatten(nodes: Array, flat: Array) -> None:
+    """Sum the nodes over depth (in place)."""
     for k in range(nodes.shape[0]):
         for z in range(nodes.shape[1]):
-            into = coarse[z // factor]
-            for x in range(nodes.shape[2]):
-                into[x // factor] += nodes[k, z, x]
+            source, into = nodes[k, z], flat[z]
+            for x in range(source.size):
+                into[x] += source[x]
+
+
+@kernel
+def coarsen(flat: Array, factor: int, coarse: Array) -> None:
+    """Sums over factor × factor pixels: a lattice fit for wide blurs (in place)."""
+    for z in range(flat.shape[0]):
+        source, into = flat[z], coarse[z // factor]
+        for first in range(0, source.size, factor):
+            total = np.float32(0.0)
+            for x in range(first, min(first + factor, source.size)):
+                total += source[x]
+            into[first // factor] += total
 
 
 @kernel

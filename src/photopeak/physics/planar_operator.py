@@ -61,8 +61,7 @@ class PlanarNumba(PlanarOperator):
         views = np.array(self.views)
         kernels.project(_array(x), self.mu_values, voxel_mm, nodes.node, nodes.share, views, planes)
         for i, view in enumerate(self.views):
-            for layer in self.plan.layers:
-                layer.add(planes[i], view, image[i])
+            self.plan.image(planes[i], view, image[i])
         return torch.from_numpy(image * self.gain[views]).to(x)
 
     def apply_adjoint(self, y: Float[Tensor, "view row column"]) -> Float[Tensor, "z y x"]:
@@ -71,8 +70,7 @@ class PlanarNumba(PlanarOperator):
         views = np.array(self.views)
         image = _array(y) * self.gain[views]
         for i, view in enumerate(self.views):
-            for layer in self.plan.layers:
-                layer.add_adjoint(image[i], view, planes[i])
+            self.plan.planes(image[i], view, planes[i])
         kernels.back_project(activity, self.mu_values, voxel_mm, nodes.node, nodes.share, views, planes)
         return torch.from_numpy(activity).to(y)
 

@@ -25,25 +25,17 @@ class Layer:
     z: geometry.Bands
     x: tuple[geometry.Bands, geometry.Bands]
 
-    def add(self, planes: NDArray[np.float32], view: int, image: NDArray[np.float32]) -> None:
-        """Add this layer of one view's nodes to its image."""
-        source = planes if self.factor == 0 else self.coarse(planes)
+    def add(self, source: NDArray[np.float32], view: int, image: NDArray[np.float32]) -> None:
+        """Add this layer's blur of its source, (k, z, x) on its own lattice, to a view's image."""
         z, x = self.z, self.x[view]
         kernels.blur(source, z.taps, z.start, z.weight, x.start, x.weight, image)
 
-    def add_adjoint(self, image: NDArray[np.float32], view: int, planes: NDArray[np.float32]) -> None:
-        """The transpose of ``add``: add to one view's nodes what its image takes from them."""
+    def take(self, image: NDArray[np.float32], view: int) -> NDArray[np.float32]:
+        """The transpose of ``add``: what the image gives back to this layer's source."""
         z, x = self.z, self.x[view]
-        source = planes if self.factor == 0 else np.zeros((1, z.start.shape[1], x.start.shape[1]), np.float32)
+        source = np.zeros((len(z.taps), z.start.shape[1], x.start.shape[1]), np.float32)
         kernels.back_blur(source, z.taps, z.start, z.weight, x.start, x.weight, image)
-        if self.factor:
-            kernels.back_coarsen(planes, self.factor, source[0])
-
-    def coarse(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What scatters, summed over depth on this layer's lattice."""
-        out = np.zeros((1, self.z.start.shape[1], self.x[0].start.shape[1]), np.float32)
-        kernels.coarsen(planes, self.factor, out[0])
-        return out
+        return source
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +55,27 @@ class PlanarPlan:
             binned = (factor**2 - 1) * placement.voxel_mm**2 / 12.0
             layers.append(_layer(camera, placement, factor, np.array([math.sqrt(sigma**2 - binned)]), share))
         return PlanarPlan(nodes, tuple(layers))
+
+    def image(self, planes: NDArray[np.float32], view: int, image: NDArray[np.float32]) -> None:
+        """Add what one view's nodes (k, z, x) make on its detector to ``image``."""
+        flat = np.zeros(planes.shape[1:], np.float32)
+        kernels.flatten(planes, flat)
+        for layer in self.layers:
+            layer.add(planes if layer.factor == 0 else self._coarse(flat, layer), view, image)
+
+    def planes(self, image: NDArray[np.float32], view: int, planes: NDArray[np.float32]) -> None:
+        """The transpose of ``image``: add what an image gives back to the nodes."""
+        for layer in self.layers:
+            source = layer.take(image, view)
+            if layer.factor == 0:
+                planes += source
+            else:
+                kernels.back_coarsen(planes, layer.factor, source[0])
+
+    def _coarse(self, flat: NDArray[np.float32], layer: Layer) -> NDArray[np.float32]:
+        out = np.zeros((1, layer.z.start.shape[1], layer.x[0].start.shape[1]), np.float32)
+        kernels.coarsen(flat, layer.factor, out[0])
+        return out
 
 
 def _layer(

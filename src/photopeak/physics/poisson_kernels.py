@@ -52,16 +52,12 @@ def _log_factorial(k: float) -> float:
     """ln k! by Stirling's series from k = 10 on, by product below."""
     if k < 10.0:
         product = 1.0
-        for n in range(2, int(k) + 1):
-            product *= n
+        for factor in range(2, int(k) + 1):
+            product *= factor
         return log(product)
     n = k + 1.0
-    return (
-        (n - 0.5) * log(n)
-        - n
-        + 0.9189385332046727
-        + (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / (1260.0 * n * n)) / (n * n)) / n
-    )
+    tail = (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / (1260.0 * n * n)) / (n * n)) / n
+    return (n - 0.5) * log(n) - n + 0.9189385332046727 + tail
 
 
 @kernel
