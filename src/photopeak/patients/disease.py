@@ -68,6 +68,7 @@ class Disease:
     mimics: tuple[Finding, ...]
     without: Body
     body: Body
+    skeleton_ml: float
     flare: bool = False
 
     def annotated(self, kind: str) -> tuple[int, int]:
@@ -112,8 +113,9 @@ def draw_disease(
         case.fill(plan.arthritis, _joints(without, plan, difficulty, dominant, rng))
     others = [Finding(replace_id(d, i), footprints(body, d, case.viewing)) for i, d in enumerate(mimics, 1)]
     findings = tuple(replace(f, deposit=replace_id(f.deposit, i)) for i, f in enumerate(case.found, 1))
+    flare = habit.flare and bool(plan.label_m)
     whole = paint(without, [f.deposit for f in findings]) if findings else without
-    return Disease(plan, findings, tuple(others), without, whole, habit.flare and bool(plan.label_m))
+    return Disease(plan, findings, tuple(others), without, whole, index.volume_ml(body.voxel_mm), flare)
 
 
 def replace_id(one: Deposit, number: int) -> Deposit:

@@ -46,6 +46,7 @@ class BoneIndex:
     """Every second voxel (along each axis) of every bone, sorted by bone: rows z, y, x."""
 
     names: tuple[str, ...]
+    stride: int
     voxels: Int[np.ndarray, "n 3"]
     start: Int[np.ndarray, "labels"]
     count: Int[np.ndarray, "labels"]
@@ -59,7 +60,11 @@ class BoneIndex:
         found = found[: find_voxels(body.label, wanted, stride, found)]
         order = np.argsort(found[:, 3], kind="stable")
         count = np.bincount(found[:, 3], minlength=256)
-        return BoneIndex(body.names, found[order, :3], np.cumsum(count) - count, count)
+        return BoneIndex(body.names, stride, found[order, :3], np.cumsum(count) - count, count)
+
+    def volume_ml(self, voxel_mm: float) -> float:
+        """Volume of all bone."""
+        return len(self.voxels) * (self.stride * voxel_mm) ** 3 / 1000.0
 
     def of_bone(self, name: str) -> Int[np.ndarray, "n 3"]:
         number = self.names.index(name)

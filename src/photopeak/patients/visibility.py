@@ -45,17 +45,19 @@ class Viewing:
     camera: PlanarCamera
     placement: Placement
     counts_per_unit: float
+    rows: tuple[int, int] = (0, 1 << 30)  # scanned, from and to
+    columns: tuple[int, int] = (0, 1 << 30)  # covered by the detector's field, from and to
 
     @staticmethod
     def of(body: Body, camera: PlanarCamera, mbq_per_unit: float) -> Viewing:
         """As ``physics.planar.expected_counts`` sees the same body."""
         placement = camera.place(body.mu_per_cm, body.voxel_mm, body.origin_mm)
-        return Viewing(camera, placement, mbq_per_unit * camera.sensitivity_cps_per_mbq * camera.dwell_s)
+        return Viewing(camera, placement, mbq_per_unit * camera.counts_per_mbq)
 
     @property
     def scatter(self) -> float:
         """Scattered counts as a share of the primary ones."""
-        return sum(share for share, _ in self.camera.window.scatter)
+        return sum(share for share, _ in self.camera.photopeak.scatter)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,16 +118,18 @@ def _onto(
     x_mm = place.origin_mm[0] + place.voxel_mm * (first[1] + np.arange(lesion.shape[1]))
     z = geometry.bands(z_mm, geometry.rows(camera, place.top_mm), sigma)
     x = geometry.bands(x_mm, geometry.columns(camera, view, place.middle_mm), sigma)
-    (r0, r1), (c0, c1) = _extent(z, camera.matrix[0]), _extent(x, camera.matrix[1])
+    r0, r1 = _extent(z, camera.matrix[0], viewing.rows)
+    c0, c1 = _extent(x, camera.matrix[1], viewing.columns)
     images = []
     for columns in (lesion, around):
-        out = np.zeros((max(0, r1 - r0), max(0, c1 - c0)))
+        out = np.zeros((r1 - r0, c1 - c0))
         spread(columns, z.start[0], z.weight[0], x.start[0], x.weight[0], r0, c0, out)
         images.append(out * viewing.counts_per_unit)
     return Footprint(r0, c0, images[0].astype(np.float32), (images[1] * (1 + viewing.scatter)).astype(np.float32))
 
 
-def _extent(bands: geometry.Bands, pixels: int) -> tuple[int, int]:
-    """The pixels whose blur lies wholly inside the window."""
+def _extent(bands: geometry.Bands, pixels: int, imaged: tuple[int, int]) -> tuple[int, int]:
+    """The pixels whose blur lies wholly inside the window, as far as they are imaged."""
     start, taps = bands.start[0], int(bands.taps[0])
-    return max(0, int(start.min()) + taps // 2), min(pixels, int(start.max()) + taps - taps // 2)
+    first = max(0, imaged[0], int(start.min()) + taps // 2)
+    return first, max(first, min(pixels, imaged[1], int(start.max()) + taps - taps // 2))
