@@ -1,6 +1,7 @@
 """Parallel-hole collimators: resolution, sensitivity and septal penetration from their holes.
 
-Hole geometry is the manufacturers' as used by PyTomography and OpenGATE; the rest follows from it.
+Hole geometry is the manufacturers', as in the camera models of PyTomography and OpenGATE; the rest follows
+from it :cite:`cherry2012`.
 """
 
 from __future__ import annotations

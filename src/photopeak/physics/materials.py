@@ -1,8 +1,8 @@
 """Linear attenuation of what bodies and cameras are made of, from xraylib's cross-sections.
 
-Tissue compositions and densities are those of ICRU Report 46 and ICRP Publication 110 (rounded to the
-tables' own digits); the mass attenuation coefficients are computed for them by xraylib, the total of
-coherent, incoherent and photoelectric cross-sections.
+Tissue compositions and densities are those of ICRU Report 46 :cite:`icru46`; spongiosa is mixed from its
+marrow and mineral bone to the densities of the adult reference phantoms :cite:`icrp110`. xraylib computes
+the mass attenuation for them, the total of coherent, incoherent and photoelectric cross-sections.
 """
 
 from __future__ import annotations
@@ -30,6 +30,23 @@ def _made_of(name: str, density_g_cm3: float, **percent: float) -> Material:
     return Material(name, density_g_cm3, tuple(percent.items()))
 
 
+_RED_MARROW = _made_of("red marrow", 1.03, H=10.5, C=41.4, N=3.4, O=43.9, P=0.1, S=0.2, Cl=0.2, K=0.2, Fe=0.1)
+_YELLOW_MARROW = _made_of("yellow marrow", 0.98, H=11.5, C=64.4, N=0.7, O=23.1, Na=0.1, S=0.1, Cl=0.1)
+_MINERAL_BONE = _made_of("mineral bone", 1.92, H=3.6, C=15.9, N=4.2, O=44.8, Na=0.3, Mg=0.2, P=9.4, S=0.3, Ca=21.3)
+
+
+def _spongiosa(name: str, density_g_cm3: float, cellularity: float) -> Material:
+    """Marrow of this cellularity, with as much mineral bone as the density asks for."""
+    marrow = ((_RED_MARROW, cellularity), (_YELLOW_MARROW, 1.0 - cellularity))
+    space = sum(share / part.density_g_cm3 for part, share in marrow)
+    bone = (space - 1.0 / density_g_cm3) / (space - 1.0 / _MINERAL_BONE.density_g_cm3)
+    percent: dict[str, float] = {}
+    for part, share in ((_MINERAL_BONE, bone), *((m, s * (1.0 - bone)) for m, s in marrow)):
+        for element, p in part.percent:
+            percent[element] = percent.get(element, 0.0) + share * p
+    return Material(name, density_g_cm3, tuple(percent.items()))
+
+
 MATERIALS: Mapping[str, Material] = {
     m.name: m
     for m in (
@@ -42,9 +59,11 @@ MATERIALS: Mapping[str, Material] = {
         _made_of("brain", 1.04, H=10.7, C=14.3, N=2.3, O=71.3, Na=0.2, P=0.4, S=0.2, Cl=0.3, K=0.3),
         _made_of("liver", 1.05, H=10.2, C=13.0, N=3.1, O=72.5, Na=0.2, P=0.2, S=0.3, Cl=0.2, K=0.3),
         _made_of("blood", 1.06, H=10.2, C=11.0, N=3.3, O=74.5, Na=0.1, P=0.1, S=0.2, Cl=0.3, K=0.2, Fe=0.1),
-        _made_of("mineral bone", 1.92, H=3.6, C=15.9, N=4.2, O=44.8, Na=0.3, Mg=0.2, P=9.4, S=0.3, Ca=21.3),
-        _made_of("spongiosa", 1.112, H=8.9, C=29.5, N=3.7, O=48.0, Na=0.1, Mg=0.1, P=2.9, S=0.3, Cl=0.1, K=0.1, Ca=6.3),
-        _made_of("skull", 1.157, H=8.1, C=31.7, N=3.7, O=45.1, Na=0.1, Mg=0.1, P=3.7, S=0.3, Cl=0.1, K=0.1, Ca=7.1),
+        _RED_MARROW,
+        _YELLOW_MARROW,
+        _MINERAL_BONE,
+        _spongiosa("spongiosa", 1.112, cellularity=0.70),  # lumbar spine
+        _spongiosa("skull", 1.157, cellularity=0.38),  # cranium
         _made_of("sodium iodide", 3.67, Na=15.337, I=84.663),
         _made_of("lead", 11.34, Pb=100.0),
         _made_of("tungsten", 19.25, W=100.0),

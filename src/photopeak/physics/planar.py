@@ -20,6 +20,7 @@ from photopeak.core import Grid, PhotopeakError
 from photopeak.physics import planar_geometry as geometry
 from photopeak.physics import planar_kernels as kernels
 from photopeak.physics.collimator import COLLIMATORS, Collimator, sigma_mm
+from photopeak.physics.nuclides import nuclide
 from photopeak.physics.planar_geometry import Placement
 from photopeak.physics.planar_plan import PlanarPlan
 
@@ -63,9 +64,9 @@ class Crystal:
 class Window:
     """An energy window and what scatter adds to it, as a blur of the attenuated primary.
 
-    ``scatter`` holds (share of the primary's total, σ in mm) pairs. The approximation is convolution
-    scatter with one kernel for all depths: a broad component for photons that turned far from the source
-    and a narrower one for small angles. Its total follows measured scatter-to-primary ratios.
+    ``scatter`` holds (share of the primary counted in the photopeak window, σ in mm) pairs: convolution
+    scatter with one kernel for all depths, a broad component for photons that turned far from their source
+    and a narrower one for small angles. An approximation: the share of scatter does not grow with depth.
     """
 
     name: str
@@ -75,10 +76,11 @@ class Window:
 
 
 PHOTOPEAK = Window("photopeak", (126.45, 154.55), ((0.21, 33.0), (0.14, 13.0)))
-"""140.5 keV ± 10 %: 35 % scatter on top of the primary, 60 % of it with σ 33 mm, 40 % with σ 13 mm."""
+"""140.5 keV ± 10 %. Scatter adds 35 %, 0.6 of it with σ 33 mm and 0.4 with σ 13 mm, as fitted to bone scans."""
 
 LOW_SCATTER = Window("scatter", (92.0, 125.0), ((0.50, 40.0), (0.20, 18.0)), primary=False)
-"""92 to 125 keV: photons that scattered through larger angles; twice the photopeak's scatter, so that k ≈ 0.5."""
+"""92 to 125 keV: twice the photopeak's scatter, the ratio on which subtraction with k = 0.5 rests
+:cite:`jaszczak1984`, and somewhat broader."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,9 @@ class PlanarCamera:
 
     collimator: Collimator = COLLIMATORS["Siemens LEHR"]
     crystal: Crystal = Crystal()
-    window: Window = PHOTOPEAK
+    photopeak: Window = PHOTOPEAK
+    nuclide: str = "Tc-99m"
     energy_kev: float = 140.5
-    photons_per_decay: float = 0.891
     matrix: tuple[int, int] = (1024, 256)
     pixel_mm: float = 2.4
     field_mm: tuple[float, float] = (387.0, 533.0)
@@ -122,11 +124,12 @@ class PlanarCamera:
 
     @property
     def sensitivity_cps_per_mbq(self) -> float:
-        """Primary counts in the window per second and MBq, without attenuation."""
+        """Primary counts in the photopeak window per second and MBq, without attenuation."""
         crystal = self.crystal
+        photons = nuclide(self.nuclide).photons_per_decay(self.energy_kev)
         detected = crystal.stopped(self.energy_kev) * crystal.peak_to_total
-        accepted = crystal.accepted(self.energy_kev, self.window.range_kev)
-        sensitivity = 1e6 * self.photons_per_decay * self.collimator.geometric_efficiency * detected * accepted
+        accepted = crystal.accepted(self.energy_kev, self.photopeak.range_kev)
+        sensitivity = 1e6 * photons * self.collimator.geometric_efficiency * detected * accepted
         return float(f"{sensitivity:.6g}")  # as μ: no last bit of libm in the counts
 
     @property
@@ -152,19 +155,23 @@ class PlanarCamera:
         return DeadTime(self.dead_time_s, self.dwell_s, self.paralysable, self.rows_in_view, self.events_per_count)
 
     def physics(
-        self, mu: Tensor, grid: Grid, views: Sequence[str] = VIEWS, engine: str = "auto", exact: bool = False
+        self,
+        mu: Tensor,
+        grid: Grid,
+        views: Sequence[str] = VIEWS,
+        window: Window | None = None,
+        engine: str = "auto",
     ) -> Physics:
         """Operator, dead time and counting noise for one patient: activity in Bq/ml on ``grid`` to counts.
 
-        ``mu`` is in 1/cm. ``engine`` is "numba" (CPU), "torch" (``mu``'s device and precision) or "auto", numba
-        for tensors on the CPU. ``exact``, torch only, blurs each plane with its own width.
+        ``mu`` is in 1/cm. ``engine`` is "numba" (CPU), "torch" (``mu``'s device and precision), "exact" (torch, every
+        plane with its own width instead of interpolated ones) or "auto", numba for tensors on the CPU.
         """
         from photopeak.physics.physics import Physics
         from photopeak.physics.planar_operator import planar_operator
 
-        return Physics(
-            planar_operator(self, mu, grid, views, "torch" if exact else engine, exact), 0.0, self.count_rate()
-        )
+        operator = planar_operator(self, mu, grid, (tuple(views), window or self.photopeak), engine)
+        return Physics(operator, 0.0, self.count_rate())
 
     def fwhm_mm(self, distance_mm: float) -> float:
         """System resolution √(R² + R_i²) at a distance from the collimator's face."""
@@ -200,15 +207,17 @@ def expected_counts(
     placement: Placement,
     camera: PlanarCamera,
     mbq_per_unit: float = 1.0,
+    window: Window | None = None,
 ) -> Float32[np.ndarray, "view row column"]:
     """Mean counts of both views: (primary ⊗ blur + scatter) × sensitivity × dwell × uniformity.
 
-    ``activity`` is per voxel, in units of which each is ``mbq_per_unit`` MBq. One thread, the same bits on
+    ``activity`` is per voxel, in units of which each is ``mbq_per_unit`` MBq; ``window`` is the photopeak
+    unless another is given. One thread, the same bits on
     every machine.
     """
     activity = np.ascontiguousarray(activity, np.float32)
     mu = np.ascontiguousarray(mu_per_cm, np.float32)
-    plan = PlanarPlan.of(camera, placement)
+    plan = PlanarPlan.of(camera, placement, window or camera.photopeak)
     planes = np.zeros((2, camera.depth_nodes, placement.shape[0], placement.shape[2]), np.float32)
     nodes = plan.nodes
     kernels.project(activity, mu, placement.voxel_mm, nodes.node, nodes.share, np.arange(2), planes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,19 +14,31 @@ from numpy.typing import NDArray
 from photopeak.core import Grid, PhotopeakError
 from photopeak.physics import planar_kernels as kernels
 from photopeak.physics.operator import Operator
-from photopeak.physics.planar import VIEWS, PlanarCamera, response
+from photopeak.physics.planar import VIEWS, PlanarCamera, Window, response
 from photopeak.physics.planar_geometry import Placement
 from photopeak.physics.planar_plan import PlanarPlan
 
 Tensor = torch.Tensor
 
 
-class PlanarOperator(Operator):
-    """What both engines share: camera, placement, μ and the views that are seen."""
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One patient before one camera."""
 
-    def __init__(self, camera: PlanarCamera, placement: Placement, mu: Tensor, grids: tuple[Grid, Grid]) -> None:
-        self.camera, self.placement, self.mu = camera, placement, mu
-        self.domain, self.range = grids
+    camera: PlanarCamera
+    window: Window
+    placement: Placement
+    grid: Grid
+    mu: Tensor
+
+
+class PlanarOperator(Operator):
+    """What both engines share: the camera before the patient, and the views that are seen."""
+
+    def __init__(self, scene: Scene, views: tuple[str, ...]) -> None:
+        self.scene = scene
+        self.camera, self.placement, self.mu = scene.camera, scene.placement, scene.mu
+        self.domain, self.range = scene.grid, _image_grid(scene.camera, views)
 
     @property
     def views(self) -> tuple[int, ...]:
@@ -45,11 +58,11 @@ class PlanarOperator(Operator):
 class PlanarNumba(PlanarOperator):
     """On the CPU, by the simulator's kernels, in single precision."""
 
-    def __init__(self, camera: PlanarCamera, placement: Placement, mu: Tensor, grids: tuple[Grid, Grid]) -> None:
-        super().__init__(camera, placement, mu, grids)
-        self.plan = PlanarPlan.of(camera, placement)
-        self.gain = response(camera) * np.float32(camera.counts_per_bq_ml(placement.voxel_mm))
-        self.mu_values = _array(mu)
+    def __init__(self, scene: Scene, views: tuple[str, ...]) -> None:
+        super().__init__(scene, views)
+        self.plan = PlanarPlan.of(scene.camera, scene.placement, scene.window)
+        self.gain = response(scene.camera) * np.float32(scene.camera.counts_per_bq_ml(scene.placement.voxel_mm))
+        self.mu_values = _array(scene.mu)
 
     def _planes(self) -> NDArray[np.float32]:
         n_z, _, n_x = self.placement.shape
@@ -76,26 +89,26 @@ class PlanarNumba(PlanarOperator):
 
 
 def planar_operator(
-    camera: PlanarCamera, mu: Tensor, grid: Grid, views: Sequence[str], engine: str, exact: bool
+    camera: PlanarCamera, mu: Tensor, grid: Grid, seen: tuple[tuple[str, ...], Window], engine: str
 ) -> PlanarOperator:
-    """The operator of one engine for one patient."""
+    """The operator of one engine for one patient, of the ``seen`` views and window."""
+    views, window = seen
     unknown = [v for v in views if v not in VIEWS]
     if unknown or not views:
         raise PhotopeakError(f"unknown views {list(views)}. Remedy: name some of {', '.join(VIEWS)}.")
     if tuple(mu.shape) != grid.shape:
         raise PhotopeakError(f"mu has shape {tuple(mu.shape)}, its grid {grid.shape}. Remedy: give mu on the grid.")
-    voxel_mm, origin_mm = _isotropic(grid)
-    placement = camera.place(_array(mu), voxel_mm, origin_mm)
-    grids = (grid, _image_grid(camera, views))
+    placement = camera.place(_array(mu), *_isotropic(grid))
+    scene = Scene(camera, window, placement, grid, mu)
     if engine == "auto":
         engine = "torch" if mu.is_cuda else "numba"
     if engine == "numba":
-        return PlanarNumba(camera, placement, mu, grids)
-    if engine == "torch":
+        return PlanarNumba(scene, views)
+    if engine in ("torch", "exact"):
         from photopeak.physics.planar_torch import PlanarTorch
 
-        return PlanarTorch(camera, placement, mu, grids, exact)
-    raise PhotopeakError(f"unknown engine {engine!r}. Remedy: use auto, numba or torch.")
+        return PlanarTorch(scene, views, engine == "exact")
+    raise PhotopeakError(f"unknown engine {engine!r}. Remedy: use auto, numba, torch or exact.")
 
 
 def _array(x: Tensor) -> NDArray[np.float32]:

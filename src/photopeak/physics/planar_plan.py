@@ -14,7 +14,7 @@ from photopeak.physics import planar_kernels as kernels
 from photopeak.physics.planar_geometry import Placement
 
 if TYPE_CHECKING:
-    from photopeak.physics.planar import PlanarCamera
+    from photopeak.physics.planar import PlanarCamera, Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +46,10 @@ class PlanarPlan:
     layers: tuple[Layer, ...]
 
     @staticmethod
-    def of(camera: PlanarCamera, placement: Placement) -> PlanarPlan:
+    def of(camera: PlanarCamera, placement: Placement, window: Window) -> PlanarPlan:
         nodes = geometry.nodes(camera, placement)
-        layers = [_layer(camera, placement, 0, nodes.sigma_mm, 1.0)] if camera.window.primary else []
-        for share, sigma in camera.window.scatter:
+        layers = [_layer(camera, placement, 0, nodes.sigma_mm, 1.0)] if window.primary else []
+        for share, sigma in window.scatter:
             factor = geometry.scatter_factor(sigma, placement.voxel_mm)
             # Binning widens by (f² − 1) h²/12; the blur that follows is narrowed by as much.
             binned = (factor**2 - 1) * placement.voxel_mm**2 / 12.0

@@ -13,11 +13,10 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 
-from photopeak.core import Grid
 from photopeak.physics import planar_geometry as geometry
-from photopeak.physics.planar import PlanarCamera, response
-from photopeak.physics.planar_geometry import Pixels, Placement
-from photopeak.physics.planar_operator import PlanarOperator
+from photopeak.physics.planar import response
+from photopeak.physics.planar_geometry import Pixels
+from photopeak.physics.planar_operator import PlanarOperator, Scene
 
 Tensor = torch.Tensor
 
@@ -29,11 +28,10 @@ class PlanarTorch(PlanarOperator):
     kernels.
     """
 
-    def __init__(
-        self, camera: PlanarCamera, placement: Placement, mu: Tensor, grids: tuple[Grid, Grid], exact: bool = False
-    ) -> None:
-        super().__init__(camera, placement, mu, grids)
+    def __init__(self, scene: Scene, views: tuple[str, ...], exact: bool = False) -> None:
+        super().__init__(scene, views)
         self.exact = exact
+        camera, placement, mu = scene.camera, scene.placement, scene.mu
         path = mu * (placement.voxel_mm / 10.0)
         before = torch.cumsum(path, 1) - 0.5 * path
         self.through = torch.exp(-torch.stack([before, path.sum(1, keepdim=True) - before]))
@@ -56,7 +54,7 @@ class PlanarTorch(PlanarOperator):
         return torch.stack([own[:, :depth], own[:, depth:]])
 
     def _primary(self, nodes: geometry.Nodes) -> list[tuple[int, Tensor, Tensor]]:
-        if not self.camera.window.primary:
+        if not self.scene.window.primary:
             return []
         if self.exact:
             sigmas = [self.camera.sigma_mm(float(d)) for d in self.placement.distances_mm().reshape(-1)]
@@ -66,7 +64,7 @@ class PlanarTorch(PlanarOperator):
 
     def _scatter(self) -> list[tuple[int, Tensor, Tensor]]:
         layers = []
-        for share, sigma in self.camera.window.scatter:
+        for share, sigma in self.scene.window.scatter:
             factor = geometry.scatter_factor(sigma, self.placement.voxel_mm)
             narrowed = (sigma**2 - (factor**2 - 1) * self.placement.voxel_mm**2 / 12.0) ** 0.5
             layers.append(self._bands([narrowed], factor, share))
