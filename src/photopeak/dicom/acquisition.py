@@ -22,6 +22,7 @@ def read_acquisition(e: Elements, assume: Assumptions, kind: str = "") -> Acquis
     correction = assume.settle("decay_correction", e.text("DecayCorrection"), e, "DecayCorrection")
     tracers = read_tracers(e, assume, started or e.moment("Series"))
     administered = tracers[0].administered_at if tracers else None
+    reference = decay_reference(e, facts, correction, (started, administered))
     return Acquisition(
         modality=e.text("Modality"),
         kind=kind,
@@ -40,7 +41,7 @@ def read_acquisition(e: Elements, assume: Assumptions, kind: str = "") -> Acquis
         detectors=tuple(_detector(item) for item in e.items("DetectorInformationSequence")),
         position=read_position(e),
         decay_correction=correction,
-        decay_reference=decay_reference(e, facts, correction, (started, administered)),
+        decay_reference=assume.settle("decay_reference", reference, e, "DecayCorrectionDateTime"),
         corrections=e.words("CorrectedImage"),
         facts=facts,
     )
