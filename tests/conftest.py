@@ -23,8 +23,7 @@ def checked_modules() -> list[str]:
 
 
 # Before anything of ours is imported: every annotation, jaxtyping's shapes among them, is checked at every call.
-CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # an int may stand for a float
-install_import_hook(checked_modules(), CHECKER)
+install_import_hook(checked_modules(), "typechecker.checked")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from photopeak.physics.poisson_kernels import poisson
 Tensor = torch.Tensor
 
 
+@runtime_checkable
 class Noise(Protocol):
     """Draws a measurement from its mean, and weighs a measurement against a mean."""
 

@@ -1,0 +1,112 @@
+"""A small example for everything that is registered, so that its contract can be checked."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import pkgutil
+
+import numpy as np
+import torch
+
+import photopeak.physics
+from photopeak.core import (
+    Acquisition,
+    Axis,
+    Entry,
+    Grid,
+    Image,
+    Kind,
+    Mask,
+    Measurement,
+    Patient,
+    Radiopharmaceutical,
+    Step,
+    Study,
+    Text,
+    scaling,
+)
+from photopeak.physics.operator import Operator
+
+GRID = Grid.volume((2, 3, 4), scaling((4.0, 4.0, 4.0)))
+NOON = dt.datetime(2026, 3, 1, 12, 0)
+
+PATIENT = Patient("EXAMPLE", sex="F", birth_date=dt.date(1970, 1, 1), age_years=56.0, height_m=1.68, weight_kg=70.0)
+ACQUISITION = Acquisition(
+    modality="PT",
+    started_at=NOON + dt.timedelta(hours=1),
+    radiopharmaceuticals=(Radiopharmaceutical("FDG", "F-18", 350.0, NOON, 6586.2),),
+    decay_correction="START",
+    corrections=("DECY", "ATTN"),
+)
+
+
+def entry_of(kind: Kind) -> Entry:
+    """An entry of a Kind."""
+    rng = np.random.default_rng(1)
+    unit = kind.unit or "1"
+    match kind.entry:
+        case "image":
+            return Image(rng.poisson(100.0, GRID.shape).astype(np.float32), GRID, unit)
+        case "mask":
+            return Mask(rng.integers(0, 3, GRID.shape).astype(np.uint8), GRID, {1: "liver", 2: "spleen"})
+        case "measurement":
+            return Measurement(0.5, unit)
+        case "table":
+            return (Measurement(0.5, unit, region="liver"), Measurement(0.25, unit, region="spleen"))
+        case _:
+            return Text("No focal uptake.")
+
+
+def study_for(step: type[Step] | Step) -> Study:
+    """A study that holds what a Step needs, of a patient about whom everything is known."""
+    return Study({name: entry_of(kind) for name, kind in step.needs.items()}, PATIENT, ACQUISITION)
+
+
+# --- operators --------------------------------------------------------------------------------------
+
+
+def operators() -> list[type[Operator]]:
+    """Every concrete Operator of ours."""
+    for module in pkgutil.iter_modules(photopeak.physics.__path__, "photopeak.physics."):
+        importlib.import_module(module.name)
+    found, queue = [], [Operator]
+    while queue:
+        cls = queue.pop()
+        queue += cls.__subclasses__()
+        if cls.__module__.startswith("photopeak.") and not getattr(cls, "__abstractmethods__", None):
+            found.append(cls)
+    return sorted(set(found), key=lambda c: c.__qualname__)
+
+
+def planar(engine: str) -> Operator:
+    from photopeak.physics.planar import PlanarCamera
+
+    grid = Grid.volume((12, 8, 10), scaling((10.0, 10.0, 10.0)))
+    camera = PlanarCamera(matrix=(24, 16), pixel_mm=8.0)
+    precision = torch.float32 if engine == "numba" else torch.float64
+    mu = torch.zeros(grid.shape, dtype=precision)
+    mu[2:-2, 2:-2, 2:-2] = 0.15
+    return camera.physics(mu, grid, engine=engine).operator
+
+
+class Scaling(Operator):
+    """y = 2 x, to compose others from."""
+
+    def __init__(self, size: int) -> None:
+        self.domain = self.range = Grid((Axis("x", size),), scaling((1.0, 1.0, 1.0)))
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+    def apply_adjoint(self, y: torch.Tensor) -> torch.Tensor:
+        return 2 * y
+
+
+#: class name -> an operator of that class
+OPERATORS = {
+    "Adjoint": lambda: Scaling(5).H,
+    "Composition": lambda: Scaling(5) @ Scaling(5),
+    "PlanarNumba": lambda: planar("numba"),
+    "PlanarTorch": lambda: planar("torch"),
+}
