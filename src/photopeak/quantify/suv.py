@@ -92,7 +92,7 @@ def activity_at_reference_bq(study: Study) -> float:
     if correction != "START":
         raise _missing(study, "(0054,1102) Decay Correction", *_NO_CORRECTION[correction == "NONE"])
     administered_at = _stated(tracer.administered_at, study, "administered_at")
-    reference = _stated(study.acquisition.decay_reference or study.acquisition.started_at, study, "started_at")
+    reference = _stated(study.acquisition.decay_reference, study, "decay_reference")
     half_life_s = _stated(tracer.half_life_s, study, "half_life_s")
     elapsed_s = (reference - administered_at).total_seconds()
     if not 0.0 <= elapsed_s < MAX_HALF_LIVES * half_life_s:
@@ -123,7 +123,10 @@ _FACTS = {
         "(0018,1078) Radiopharmaceutical Start DateTime",
         "the decay from administration to scan is unknown",
     ),
-    "started_at": ("(0008,0021), (0008,0031) Series Date and Time", "the moment of decay correction is unknown"),
+    "decay_reference": (
+        "(0008,0021), (0008,0031) Series Date and Time",
+        "nothing settles to which moment the values are decay-corrected",
+    ),
 }
 
 
