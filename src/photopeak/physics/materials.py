@@ -103,10 +103,10 @@ def mu_from_ct(hounsfield: Float[np.ndarray, " ..."], energy_kev: float = 140.5)
     """Linear attenuation in 1/cm from CT numbers, by two straight lines that meet at water.
 
     μ = μ_w (1 + HU/1000) up to 0, and μ_w + s·HU above, where s is the slope to mineral bone, whose CT
-    number at a tube's effective 70 keV is taken from its own μ there :cite:`burger2002`.
+    number is computed for a tube's effective 80 keV :cite:`burger2002`.
     """
     water = mu_per_cm("water", energy_kev)
-    at_tube_kev = 70.0
+    at_tube_kev = 80.0
     bone_hu = 1000.0 * (mu_per_cm("mineral bone", at_tube_kev) / mu_per_cm("water", at_tube_kev) - 1.0)
     slope = (mu_per_cm("mineral bone", energy_kev) - water) / bone_hu
     mu = np.where(hounsfield <= 0.0, water * (1.0 + hounsfield / 1000.0), water + slope * hounsfield)
