@@ -51,6 +51,7 @@ class Lesion:
     mu_per_cm: float | None = None
     roughness: float = 0.15
     crosses_joint: bool = False
+    part: str = ""  # of the site, in words: "proximal", "pedicle"
 
     @property
     def lytic(self) -> bool:

@@ -98,7 +98,8 @@ def draw_metastasis(body: Body, index: BoneIndex, habit: Habit, rng: np.random.G
     region = str(rng.choice(list(weights), p=list(weights.values())))
     bone = _bone(index, region, rng)
     voxels = index.of_bone(bone)
-    at = voxels[_voxel(voxels, region, bone, rng)]
+    where, part = _voxel(voxels, region, bone, rng)
+    at = voxels[where]
     hard = habit.difficulty
     axes = _axes(body, voxels, at, _diameter(region, hard, rng), region, rng)
     excess = MEDIAN_EXCESS * hard.lesion_contrast_scale * float(np.exp(hard.lesion_contrast_sd * rng.standard_normal()))
@@ -109,7 +110,7 @@ def draw_metastasis(body: Body, index: BoneIndex, habit: Habit, rng: np.random.G
     return Lesion(
         number, "metastasis", bone, region, side_of(bone), mm(body, at), axes,
         added=round(excess * host**0.5 * (FLARE if habit.flare else 1.0), 4), within=(bone,), roughness=0.25,
-        hollow=0.55 if lytic else 0.0, core=0.2 if lytic else 1.0,
+        hollow=0.55 if lytic else 0.0, core=0.2 if lytic else 1.0, part=part,
     )  # fmt: skip
 
 
@@ -128,18 +129,17 @@ def _bone(index: BoneIndex, region: str, rng: np.random.Generator) -> str:
     return str(rng.choice(names, p=np.array(weights) / sum(weights)))
 
 
-def _voxel(voxels: Int[np.ndarray, "n 3"], region: str, bone: str, rng: np.random.Generator) -> int:
-    """A voxel of the bone: uniform, or by bands along it where the table says so."""
+def _voxel(voxels: Int[np.ndarray, "n 3"], region: str, bone: str, rng: np.random.Generator) -> tuple[int, str]:
+    """A voxel of the bone, uniform or by bands along it where the table says so, and the word for the band."""
     bands = table()["bands"].get(region if region == "vertebra" else bare(bone))
     if bands is None:
-        return int(rng.integers(len(voxels)))
+        return int(rng.integers(len(voxels))), ""
     along = voxels[:, "zyx".index(bands[0])].astype(np.float64)
     place = (along - along.min()) / max(1.0, float(np.ptp(along)))
-    weight = np.zeros(len(voxels))
-    for low, high, share in bands[1]:
-        inside = (place >= low) & (place <= high)
-        weight[inside] = share / max(1, int(inside.sum()))
-    return int(rng.choice(len(voxels), p=weight / weight.sum())) if weight.any() else int(rng.integers(len(voxels)))
+    weight = np.array([share for _, _, share, _ in bands[1]])
+    low, high, _, word = bands[1][int(rng.choice(len(weight), p=weight / weight.sum()))]
+    inside = np.flatnonzero((place >= low) & (place <= high))
+    return (int(inside[rng.integers(len(inside))]), word) if len(inside) else (int(rng.integers(len(voxels))), "")
 
 
 def _diameter(region: str, hard: Difficulty, rng: np.random.Generator) -> float:

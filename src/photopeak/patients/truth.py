@@ -1,7 +1,7 @@
 """What is known of a simulated scan and a reader has to find: regions, lesions, visibility, labels.
 
-*Regions*: each pixel of each view belongs to the named region that sends it the most counts (soft tissue
-and organs without a region are seen through). *Lesions*: each pixel belongs to the annotated lesion that
+*Regions*: each pixel of each view belongs to the named region that sends it the most counts through the
+body (soft tissue and organs without a region are seen through; gaps of one ray are closed). *Lesions*: each pixel belongs to the annotated lesion that
 adds the most counts there, inside that lesion's mask (``visibility``: 42 % of its maximum). Both follow the
 patient's motion. Lesions that a view does not show are listed, with their contrast-to-noise ratio, but are
 not in its mask.
@@ -24,10 +24,12 @@ from photopeak.core.study import Json
 from photopeak.patients.acquisition import Acquisition, moved
 from photopeak.patients.body import Body
 from photopeak.patients.disease import Disease, Finding
+from photopeak.patients.truth_kernels import close_gaps, strongest_region
 from photopeak.patients.visibility import MASK_LEVEL, VIEWS, Footprint, Viewing
-from photopeak.physics.planar import project_labels
+from photopeak.physics import planar_geometry as geometry
 
 Points = list[list[float]]
+MU_SOFT = 0.154  # 1/cm at 140.5 keV
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +86,19 @@ def _region_numbers(names: tuple[str, ...]) -> UInt8[np.ndarray, "labels"]:
 
 
 def region_map(body: Body, viewing: Viewing) -> UInt8[np.ndarray, "view row column"]:
-    """The region that shines most in each pixel, 0 where there is none."""
-    regions = np.take(_region_numbers(body.names), body.label)
-    return project_labels(body.uptake, body.mu_per_cm, regions, viewing.placement, viewing.camera)
+    """The region that shines most in each pixel, 0 where there is none; pixels take the nearest ray."""
+    place, camera = viewing.placement, viewing.camera
+    depth_cm = 0.1 * body.voxel_mm * np.arange(body.label.shape[1])
+    weight = np.exp(-MU_SOFT * np.stack([depth_cm, depth_cm[::-1]])).astype(np.float32)
+    seen, closed = np.zeros((2, 2, body.label.shape[0], body.label.shape[2]), np.uint8)
+    strongest_region(body.uptake, body.label, _region_numbers(body.names), len(region_names()), weight, seen)
+    for view in (0, 1):
+        close_gaps(seen[view], closed[view])
+        close_gaps(closed[view], seen[view])
+    rows = geometry.nearest(geometry.rows(camera, place.top_mm), place, 2)
+    padded = np.pad(seen, ((0, 0), (0, 1), (0, 1)))  # index −1 is the border of zeros
+    columns = [geometry.nearest(geometry.columns(camera, v, place.middle_mm), place, 0) for v in (0, 1)]
+    return np.stack([padded[v][np.ix_(rows, columns[v])] for v in (0, 1)])
 
 
 def lesion_map(
@@ -209,6 +221,7 @@ def _lesion_json(finding: Finding, seen: tuple[Footprint, Footprint]) -> Json:
         "id": one.id,
         "kind": one.kind,
         "site": one.site,
+        "part": one.part,
         "region": one.region,
         "side": one.side,
         "centre_mm": list(one.centre_mm),

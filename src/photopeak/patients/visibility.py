@@ -90,7 +90,7 @@ def footprints(body: Body, deposit: Deposit, viewing: Viewing) -> tuple[Footprin
     """What the anterior and the posterior view see of one deposit in a body without disease."""
     (z0, z1), (x0, x1) = _window(body, deposit)
     shape = (2, z1 - z0, x1 - x0)
-    lesion, around, depth = np.zeros(shape), np.zeros(shape), np.zeros(2)
+    lesion, around, depth = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(2)
     box = (deposit.start[0] - z0, deposit.start[1], deposit.start[2] - x0)
     window = (slice(z0, z1), slice(None), slice(x0, x1))
     look(body.uptake[window], body.mu_per_cm[window], 0.1 * body.voxel_mm, deposit.uptake, box, lesion, depth, around)
