@@ -7,6 +7,7 @@ what a shift study does. Counts and geometry follow the EANM guideline :cite:`va
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from photopeak.core import PhotopeakError
 from photopeak.patients.body import Body
 
 if TYPE_CHECKING:
-    from photopeak.physics.planar import Placement, PlanarCamera
+    from photopeak.physics.planar import PlanarCamera
+    from photopeak.physics.planar_geometry import Placement
 
 Views = Float32[np.ndarray, "view row column"]
 FIELD_LENGTH_MM = 387.0
@@ -67,6 +69,20 @@ class Acquisition:
         for name in ("speed_cm_min", "injected_mbq", "counts_scale"):
             if getattr(self, name) <= 0:
                 raise PhotopeakError(f"{name} must be above 0, not {getattr(self, name)}.")
+
+    @staticmethod
+    def from_json(text: str) -> Acquisition:
+        """Settings from a JSON object; what it leaves out has its default.
+
+        >>> Acquisition.from_json('{"camera": "ge", "motion": [{"row": 300, "shift_mm": 12}]}').motion
+        (Motion(row=300, shift_mm=12),)
+        """
+        values = json.loads(text)
+        unknown = sorted(set(values) - {f.name for f in dataclasses.fields(Acquisition)})
+        if unknown:
+            raise PhotopeakError(f"an acquisition has no setting {', '.join(unknown)}.")
+        steps = tuple(Motion(**step) for step in values.pop("motion", ()))
+        return Acquisition(**values, motion=steps)
 
     @property
     def pixel(self) -> float:
@@ -122,7 +138,7 @@ class Acquisition:
 
 def crown_index(body: Body) -> int:
     """The uppermost slice that holds tissue."""
-    z = body.mu_per_cm.shape[0] - 1
+    z: int = body.mu_per_cm.shape[0] - 1
     while z > 0 and not body.mu_per_cm[z].any():
         z -= 1
     return z

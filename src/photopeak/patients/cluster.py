@@ -39,7 +39,7 @@ def _drain(
     ray: Any, work: Callable[[int], Result], items: Sequence[int], per_worker: int
 ) -> Iterator[tuple[int, Result]]:
     # max_retries=-1: a task whose node died is run again elsewhere, however often.
-    remote = ray.remote(max_retries=-1, num_cpus=1)(work)
+    remote = ray.remote(max_retries=-1, num_cpus=1)(lambda item: work(item))  # noqa: PLW0108  (Ray refuses a partial)
     limit = max(2, int(per_worker * ray.cluster_resources().get("CPU", 1)))
     waiting = iter(items)
     under_way: dict[Any, int] = {}

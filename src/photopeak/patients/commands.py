@@ -30,6 +30,11 @@ class _Protocols(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         return _command_of(name) if name in protocols() else None
 
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # From the entry points alone: importing a protocol compiles kernels.
+        with formatter.section("Protocols"):
+            formatter.write_dl([(e.name, f"from {e.value.split(':')[0]}") for e in protocols().values()])
+
 
 @click.group(cls=_Protocols)
 def simulate() -> None:
@@ -43,7 +48,9 @@ def _command_of(name: str) -> click.Command:
     hints = typing.get_type_hints(cls)
     fields = [f for f in dataclasses.fields(cls) if f.init]
     common: list[click.Parameter] = [
-        click.Option(["--patients"], type=click.IntRange(1), default=12, show_default=True, help="How many patients."),
+        click.Option(
+            ["--patients"], type=click.IntRange(1), help="How many patients; the protocol's own number if absent."
+        ),
         click.Option(["--seed"], type=click.IntRange(0), default=7, show_default=True, help="Seed of the cohort."),
         click.Option(["--out"], type=click.Path(path_type=Path), required=True, help="Folder to write."),
         click.Option(
@@ -56,9 +63,9 @@ def _command_of(name: str) -> click.Command:
         click.Option(["--sheet/--no-sheet"], default=True, help="Also draw contact-sheet.png."),
     ]
 
-    def call(patients: int, seed: int, out: Path, cluster: str | None, sheet: bool, **options: Any) -> None:
+    def call(patients: int | None, seed: int, out: Path, cluster: str | None, sheet: bool, **options: Any) -> None:
         protocol = cls(**options)
-        clinic = Clinic(protocol, patients, seed)
+        clinic = Clinic(protocol, patients or protocol.default_patients, seed)
         summary = simulate_cohort(clinic, out, cluster)
         click.echo(f"{summary['patients']} patients, {summary['images']} images in {out}")
         click.echo(f"fingerprint {summary['fingerprint']}")

@@ -50,12 +50,16 @@ class Streams:
 class VirtualProtocol(Protocol):
     """What every protocol has.
 
-    ``plans(n, seed)`` decides who has what (one opaque plan for each patient, each depending on its own
-    index alone unless the cohort is a published one); ``case`` simulates one patient.
+    ``default_patients`` is the size of a cohort when nobody says. ``plans(n, seed)`` decides who has what:
+    one opaque plan for each patient, each depending on its own index alone unless the cohort is a
+    published one. ``case`` simulates one patient.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def default_patients(self) -> int: ...
 
     def plans(self, patients: int, seed: int) -> Sequence[Any]: ...
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
-from photopeak.physics.planar import Placement, PlanarCamera, expected_counts, project_labels
+from photopeak.physics.planar import PlanarCamera, expected_counts, project_labels
+from photopeak.physics.planar_geometry import Placement
 
 Where = Bool[np.ndarray, "z y x"]
 

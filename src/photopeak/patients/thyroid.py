@@ -76,6 +76,7 @@ class Thyroid:
     injected_mbq: float = 111.0
     minutes: float = 8.0
     name: ClassVar[str] = "thyroid"
+    default_patients: ClassVar[int] = 12
 
     def plans(self, patients: int, seed: int) -> Sequence[str]:
         if self.diagnosis != "mixed":

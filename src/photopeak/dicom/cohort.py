@@ -1,0 +1,217 @@
+"""A cohort on disk: one folder a patient and one ``cohort.csv``.
+
+``simulate`` writes it, ``train`` and ``evaluate`` read it, the reading room exports exactly it.
+
+    cohort.csv                      patient_id, study, path, view, label_m, label_a, parent
+    cohort.json                     what the cohort is: protocol, seed, settings, fingerprint
+    <patient>/planar.dcm            NM, anterior frame then posterior
+    <patient>/truth.safetensors     regions and lesions, one array each
+    <patient>/truth.json            names, lesions, labels, counts hash
+    <patient>/report.txt            diagnostic report
+    <patient>/reader1.json …        LabelMe annotations
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from photopeak.core import Axis, Grid, Image, Mask, PhotopeakError, Record, Study, Text
+from photopeak.core.study import Json
+from photopeak.dicom.reading import read
+from photopeak.dicom.writing import write
+
+COLUMNS = ("patient_id", "study", "path", "view", "label_m", "label_a", "parent")
+MASKS = ("truth/regions", "truth/lesions")
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into that becomes ``folder`` when the block ends well, and vanishes otherwise."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield work
+        if folder.exists():
+            shutil.rmtree(folder)
+        work.chmod(0o755)  # mkdtemp made it private; a cohort is shared like any other folder
+        work.rename(folder)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image: str = "planar.dcm") -> None:
+    """Write one patient's folder so that it appears whole or not at all."""
+    with whole_folder(folder) as work:
+        write(study.only("counts"), work / image)
+        _write_masks(study, work / "truth.safetensors")
+        for name, content in documents.items():
+            (work / name).write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+        report = study.get("truth/report")
+        if isinstance(report, Text):
+            (work / "report.txt").write_text(report.value, encoding="utf-8")
+
+
+def _write_masks(study: Study, path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    masks = {name: study[name] for name in MASKS if name in study}
+    arrays = {n: np.ascontiguousarray(m.values) for n, m in masks.items() if isinstance(m, Mask)}
+    names = {n: json.dumps({str(k): v for k, v in m.names.items()}) for n, m in masks.items() if isinstance(m, Mask)}
+    if arrays:
+        save_file(arrays, path, metadata=names)
+        path.chmod(0o644)  # safetensors makes its files private
+
+
+def write_index(folder: Path, rows: Iterable[Mapping[str, Json]], description: Mapping[str, Json]) -> None:
+    """Write ``cohort.csv`` and ``cohort.json``, each in one move."""
+    lines = sorted((dict(r) for r in rows), key=lambda r: (str(r["patient_id"]), str(r["view"])))
+    with _replacing(folder / "cohort.csv") as path, path.open("w", newline="", encoding="utf-8") as f:
+        table = csv.DictWriter(f, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(lines)
+    with _replacing(folder / "cohort.json") as path:
+        path.write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """A path to write to, moved onto the target when the block ends well."""
+    work = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        yield work
+        work.replace(target)
+    finally:
+        work.unlink(missing_ok=True)
+
+
+def fingerprint(hashes: Sequence[str]) -> str:
+    """One hash for a cohort: of its patients' counts, in order."""
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of a cohort. A label of ``None`` means that the table leaves it empty."""
+
+    patient_id: str
+    study: str
+    path: str
+    view: str
+    label_m: int | None
+    label_a: int | None
+    parent: str
+
+
+class Cohort(Sequence[Study]):
+    """A cohort folder as a sequence of Studies, one for each study of each patient, truth included.
+
+    One NM file with both views and one file a view are both accepted; ``rows`` holds the table.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        table = self.folder / "cohort.csv"
+        if not table.is_file():
+            raise PhotopeakError(f"{table} is missing. Remedy: name a folder that holds a cohort.csv.")
+        with table.open(newline="", encoding="utf-8") as f:
+            reader = csv.DictReader(f)
+            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+            if missing:
+                raise PhotopeakError(
+                    f"{table} has no column {', '.join(missing)}. Remedy: it needs {', '.join(COLUMNS)}."
+                )
+            self.rows = tuple(_row(r, table, i) for i, r in enumerate(reader, 2))
+        self._studies = list(dict.fromkeys((r.patient_id, r.study) for r in self.rows))
+
+    def __len__(self) -> int:
+        return len(self._studies)
+
+    @overload
+    def __getitem__(self, index: int) -> Study: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Study]: ...
+    def __getitem__(self, index: int | slice) -> Study | list[Study]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        key = self._studies[index]
+        paths = list(dict.fromkeys(r.path for r in self.rows if (r.patient_id, r.study) == key))
+        study = merge_views([_one(self._inside(p)) for p in paths])
+        truth = self._inside(paths[0]).parent / "truth.safetensors"
+        return (
+            study.add(_read_masks(truth, study), Record("cohort", "", {"path": paths[0]})) if truth.is_file() else study
+        )
+
+    def _inside(self, path: str) -> Path:
+        """A path of the table, which must not lead out of the folder."""
+        full = (self.folder / path).resolve()
+        if not full.is_relative_to(self.folder.resolve()):
+            raise PhotopeakError(f"{self.folder / 'cohort.csv'}: the path {path!r} leads out of the cohort's folder.")
+        return full
+
+
+def _row(raw: Mapping[str, Any], table: Path, line: int) -> Row:
+    def label(column: str) -> int | None:
+        text = (raw[column] or "").strip()
+        if text not in ("", "0", "1"):
+            raise PhotopeakError(f"{table} line {line}: {column} is {text!r}. Remedy: write 0, 1 or leave it empty.")
+        return int(text) if text else None
+
+    return Row(
+        *(str(raw[c] or "") for c in COLUMNS[:4]),
+        label_m=label("label_m"),
+        label_a=label("label_a"),
+        parent=str(raw["parent"] or ""),
+    )
+
+
+def _one(path: Path) -> Study:
+    studies = read(path)
+    if len(studies) != 1:
+        raise PhotopeakError(f"{path} holds {len(studies)} studies; a row of cohort.csv names a file with one.")
+    return studies[0]
+
+
+def merge_views(studies: Sequence[Study]) -> Study:
+    """One Study from single-view files of the same examination, its views in the order given."""
+    if len(studies) == 1:
+        return studies[0]
+    images = [s["counts"] for s in studies]
+    if not all(isinstance(i, Image) and i.grid.without("view") == images[0].grid.without("view") for i in images):  # type: ignore[union-attr]
+        raise PhotopeakError("views of one study differ in matrix or pixel size. Remedy: give them rows of their own.")
+    views = [label for i in images if isinstance(i, Image) for label in i.grid.labels("view")]
+    if len(set(views)) != len(views):
+        raise PhotopeakError(f"a study has the views {', '.join(views)}; each may stand once.")
+    first = images[0]
+    assert isinstance(first, Image)
+    values = np.concatenate([i.values for i in images if isinstance(i, Image)], axis=first.grid.names.index("view"))
+    axes = tuple(Axis("view", len(views), tuple(views)) if a.name == "view" else a for a in first.grid.axes)
+    grid = Grid(axes, first.grid.affine_mm, first.grid.frame)
+    one = studies[0]
+    return Study({"counts": Image(values, grid, first.unit)}, one.patient, one.acquisition, one.history)
+
+
+def _read_masks(path: Path, study: Study) -> dict[str, Mask]:
+    """The truth masks, which lie on the grid of the counts."""
+    from safetensors import safe_open
+
+    counts = study["counts"]
+    assert isinstance(counts, Image)
+    with safe_open(path, framework="numpy") as f:
+        names = f.metadata() or {}
+        return {
+            n: Mask(f.get_tensor(n), counts.grid, {int(k): v for k, v in json.loads(names[n]).items()})
+            for n in f.keys()  # noqa: SIM118  (safe_open is not a mapping)
+        }

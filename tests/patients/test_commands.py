@@ -1,0 +1,61 @@
+"""``photopeak simulate``: a cohort on disk, resumable, the same on a cluster."""
+
+import json
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from photopeak.patients.commands import draw_sheet, patient_folder, simulate, simulate_cohort, specification
+from photopeak.patients.protocol import Clinic
+from photopeak.patients.thyroid import Thyroid
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("cohort")
+    simulate_cohort(Clinic(Thyroid(), 3, 7), out, quiet=True)
+    return out
+
+
+def test_command_writes_cohort_and_sheet(tmp_path):
+    result = CliRunner().invoke(simulate, ["thyroid", "--patients", "2", "--seed", "7", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "2 patients, 2 images" in result.output
+    assert {p.name for p in tmp_path.iterdir()} >= {"cohort.csv", "cohort.json", "contact-sheet.png", "thyroid-7-00001"}
+
+
+def test_help_lists_protocols_and_their_fields():
+    assert "thyroid" in CliRunner().invoke(simulate, ["--help"]).output
+    assert "--diagnosis" in CliRunner().invoke(simulate, ["thyroid", "--help"]).output
+
+
+def test_a_killed_run_is_resumed_and_ends_the_same(folder, tmp_path):
+    whole = json.loads((folder / "cohort.json").read_text())
+    half = tmp_path / "half"
+    shutil.copytree(folder, half)
+    shutil.rmtree(half / "thyroid-7-00001")
+    (half / "cohort.json").unlink()
+    before = (half / "thyroid-7-00002" / "planar.dcm").stat().st_mtime_ns
+    again = simulate_cohort(Clinic(Thyroid(), 3, 7), half, quiet=True)
+    assert again == whole
+    assert (half / "thyroid-7-00002" / "planar.dcm").stat().st_mtime_ns == before
+    kept = (folder / "thyroid-7-00001" / "planar.dcm").read_bytes()
+    assert (half / "thyroid-7-00001" / "planar.dcm").read_bytes() == kept
+
+
+def test_patients_of_another_specification_are_made_anew(folder, tmp_path):
+    half = tmp_path / "half"
+    shutil.copytree(folder, half)
+    other = simulate_cohort(Clinic(Thyroid(minutes=4.0), 3, 7), half, quiet=True)
+    assert other["fingerprint"] != json.loads((folder / "cohort.json").read_text())["fingerprint"]
+
+
+def test_specification_tells_settings_apart():
+    a, b = (specification(Clinic(Thyroid(minutes=m), 2, 7)) for m in (4.0, 8.0))
+    assert a != b
+    assert patient_folder(a, 3) == "thyroid-7-00003"
+
+
+def test_sheet_is_drawn_from_the_files(folder):
+    assert draw_sheet(folder).stat().st_size > 10_000
