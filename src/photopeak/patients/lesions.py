@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from photopeak.core import PhotopeakError
+from photopeak.patients.anatomy.skeleton import skeleton
 from photopeak.patients.body import Body
 from photopeak.patients.paint_kernels import grow
 
@@ -130,10 +132,12 @@ def allowed(body: Body, within: tuple[str, ...]) -> UInt8[np.ndarray, "labels"]:
     return out
 
 
-NOT_BONE = frozenset(
-    "|soft tissue|kidney|kidney.pelvis|bladder|liver|spleen|heart|lung|brain|thyroid|larynx|genitals|nasopharynx|breast"
-    "|stomach|muscle|fat|skin|air|ureter|bowel".split("|")
-)
+@lru_cache(maxsize=1)
+def not_bone() -> frozenset[str]:
+    """The anatomy's structures that are not bone, without their side."""
+    anatomy = skeleton()
+    organs = {bare(anatomy.names[n]) for n in anatomy.prim_label[anatomy.prim_organ]}
+    return frozenset({"", "soft tissue", *organs})
 
 
 def is_bone(name: str) -> bool:
@@ -142,7 +146,7 @@ def is_bone(name: str) -> bool:
     >>> is_bone("left rib 5"), is_bone("right kidney"), is_bone("L3")
     (True, False, True)
     """
-    return bare(name) not in NOT_BONE
+    return bare(name) not in not_bone()
 
 
 def bare(name: str) -> str:

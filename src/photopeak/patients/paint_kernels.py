@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from photopeak.physics.engines import kernel
+from photopeak.physics.engines import Array, kernel
 
 
 @kernel
-def wave(t):  # type: ignore[no-untyped-def]
+def wave(t: float) -> float:
     """A sine-like wave of period 1 from two parabolas, from multiplications alone: the same bits everywhere."""
     t -= np.floor(t)
     return 16.0 * t * (0.5 - t) if t < 0.5 else -16.0 * (t - 0.5) * (1.0 - t)
 
 
 @kernel
-def soft_step(r, inner, outer):  # type: ignore[no-untyped-def]
+def soft_step(r: float, inner: float, outer: float) -> float:
     """1 inside ``inner``, 0 outside ``outer``, smooth between: 1 − s²(3 − 2s)."""
     if r <= inner:
         return 1.0
@@ -26,7 +26,18 @@ def soft_step(r, inner, outer):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def grow(label, allowed, voxel_mm, first_mm, inverse, roughness, waves, reach, core, hollow):  # type: ignore[no-untyped-def]
+def grow(
+    label: Array,
+    allowed: Array,
+    voxel_mm: float,
+    first_mm: Array,
+    inverse: Array,
+    roughness: float,
+    waves: Array,
+    reach: Array,
+    core: Array,
+    hollow: float,
+) -> None:
     """Fill ``reach`` (how much of the lesion a voxel is) and ``core`` (how much of its hollow) over a box.
 
     ``label`` is the box of structure numbers, ``first_mm`` the first voxel's centre relative to the
@@ -59,7 +70,7 @@ def grow(label, allowed, voxel_mm, first_mm, inverse, roughness, waves, reach, c
 
 
 @kernel
-def find_voxels(label, wanted, stride, out):  # type: ignore[no-untyped-def]
+def find_voxels(label: Array, wanted: Array, stride: int, out: Array) -> int:
     """Every ``stride``-th voxel (along each axis) whose label is wanted, as rows z, y, x, label; returns how many."""
     n = 0
     for z in range(0, label.shape[0], stride):

@@ -61,9 +61,10 @@ def bilateral(names: Sequence[str]) -> list[str]:
 
 
 def ordinal(n: int) -> str:
-    """
+    """A number as an order.
+
     >>> [ordinal(n) for n in (1, 2, 3, 4, 11, 12)]
     ['1st', '2nd', '3rd', '4th', '11th', '12th']
-    """  # noqa: D400
+    """
     ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
     return f"{n}{ending}"

@@ -91,9 +91,7 @@ def _shares(mix: Mapping[str, float]) -> dict[str, float]:
     unknown = sorted(set(mix) - set(CLASSES))
     total = sum(mix.values())
     if unknown or total <= 0 or min(mix.values()) < 0:
-        raise PhotopeakError(
-            f"mix {dict(mix)} is not a share of each class. Remedy: give shares ≥ 0, not all 0, of {', '.join(CLASSES)}."
-        )
+        raise PhotopeakError(f"mix {dict(mix)} is no mix. Remedy: give shares ≥ 0, not all 0, of {', '.join(CLASSES)}.")
     return {c: mix.get(c, 0.0) / total for c in CLASSES}
 
 

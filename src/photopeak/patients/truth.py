@@ -1,10 +1,10 @@
 """What is known of a simulated scan and a reader has to find: regions, lesions, visibility, labels.
 
 *Regions*: each pixel of each view belongs to the named region that sends it the most counts through the
-body (soft tissue and organs without a region are seen through; gaps of one ray are closed). *Lesions*: each pixel belongs to the annotated lesion that
-adds the most counts there, inside that lesion's mask (``visibility``: 42 % of its maximum). Both follow the
-patient's motion. Lesions that a view does not show are listed, with their contrast-to-noise ratio, but are
-not in its mask.
+body (soft tissue and organs without a region are seen through; gaps of one ray are closed). *Lesions*:
+each pixel belongs to the annotated lesion that adds the most counts there, inside that lesion's mask
+(``visibility``: 42 % of its maximum). Both follow the patient's motion. Lesions that a view does not show
+are listed, with their contrast-to-noise ratio, but are not in its mask.
 """
 
 from __future__ import annotations
@@ -133,13 +133,13 @@ def polygon(footprint: Footprint) -> Points:
 
     The isocontour runs between pixel centres, so half a pixel is added; of several pieces the largest counts.
     """
-    from skimage.measure import approximate_polygon, find_contours
+    from skimage import measure
 
     size = np.pad(np.abs(footprint.lesion), 1)
     if size.max() <= 0:
         return []
-    contour = max(find_contours(size, MASK_LEVEL * float(size.max())), key=len)
-    simple = approximate_polygon(contour, 0.3)[:-1]
+    contour = max(measure.find_contours(size, MASK_LEVEL * float(size.max())), key=len)  # type: ignore[no-untyped-call]
+    simple = measure.approximate_polygon(contour, 0.3)[:-1]  # type: ignore[no-untyped-call]
     return [[round(float(c) - 0.5 + footprint.column, 2), round(float(r) - 0.5 + footprint.row, 2)] for r, c in simple]
 
 

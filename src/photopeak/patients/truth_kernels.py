@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from photopeak.physics.engines import kernel
+from photopeak.physics.engines import Array, kernel
 
 
 @kernel
-def through_half(mu_per_cm, length_cm, out):  # type: ignore[no-untyped-def]
+def through_half(mu_per_cm: Array, length_cm: float, out: Array) -> None:
     """out = e^(−μL/2) of one row, its series to the fifth degree; exponents above 0.75 (metal) are cut there."""
     scale = np.float32(0.5 * length_cm)
     for x in range(out.size):
@@ -21,7 +21,7 @@ def through_half(mu_per_cm, length_cm, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def add_seen(uptake, through, half, total):  # type: ignore[no-untyped-def]
+def add_seen(uptake: Array, through: Array, half: Array, total: Array) -> None:
     """One row: half a voxel in, what it sends, half a voxel out."""
     for x in range(total.size):
         t = through[x] * half[x]
@@ -30,7 +30,16 @@ def add_seen(uptake, through, half, total):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def look(uptake, mu, length_cm, lesion, box, lesion_sum, depth_sum, body_sum):  # type: ignore[no-untyped-def]
+def look(
+    uptake: Array,
+    mu: Array,
+    length_cm: float,
+    lesion: Array,
+    box: tuple[int, int, int],
+    lesion_sum: Array,
+    depth_sum: Array,
+    body_sum: Array,
+) -> None:
     """Attenuated column sums over y of a window of the body, from the front (0) and from the back (1).
 
     ``uptake`` and ``mu`` are (z, all y, x); ``lesion`` is the deposit, whose first voxel lies at ``box`` in
@@ -55,7 +64,16 @@ def look(uptake, mu, length_cm, lesion, box, lesion_sum, depth_sum, body_sum):  
 
 
 @kernel
-def spread(columns, z_start, z_weight, x_start, x_weight, first_row, first_column, out):  # type: ignore[no-untyped-def]
+def spread(
+    columns: Array,
+    z_start: Array,
+    z_weight: Array,
+    x_start: Array,
+    x_weight: Array,
+    first_row: int,
+    first_column: int,
+    out: Array,
+) -> None:
     """Blur column sums (z, x) onto pixels: out[r, c] += Σ w_z w_x columns, for pixels inside ``out``."""
     across = np.zeros((columns.shape[0], out.shape[1]))
     for z in range(columns.shape[0]):
@@ -73,7 +91,7 @@ def spread(columns, z_start, z_weight, x_start, x_weight, first_row, first_colum
 
 
 @kernel
-def strongest_region(uptake, label, region_of, regions, weight, seen):  # type: ignore[no-untyped-def]
+def strongest_region(uptake: Array, label: Array, region_of: Array, regions: int, weight: Array, seen: Array) -> None:
     """seen[view, z, x] = the region that sends most to the view along y; 0 where the ray meets none.
 
     ``region_of`` gives the region of each structure number (0: seen through) and ``weight[view, y]`` the
@@ -101,7 +119,7 @@ def strongest_region(uptake, label, region_of, regions, weight, seen):  # type: 
 
 
 @kernel
-def close_gaps(seen, out):  # type: ignore[no-untyped-def]
+def close_gaps(seen: Array, out: Array) -> None:
     """Copy a map of regions, filling empty points that have five neighbours or more of one region."""
     rows, columns = seen.shape
     for r in range(rows):

@@ -72,7 +72,8 @@ class Footprint:
     @property
     def mask(self) -> Bool[np.ndarray, "r c"]:
         size = np.abs(self.lesion)
-        return (size > 0) & (size >= MASK_LEVEL * size.max(initial=0.0))
+        inside: Bool[np.ndarray, "r c"] = (size > 0) & (size >= MASK_LEVEL * size.max(initial=0.0))
+        return inside
 
     @property
     def cnr(self) -> float:
