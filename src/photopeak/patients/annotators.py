@@ -7,6 +7,8 @@ outlines jittered, and a third of the marks are rectangles instead of polygons. 
 image is abnormal when at least two of three find something in it :cite:`lin2021dspic`.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -101,7 +103,7 @@ def of_view(labelme: Mapping[str, Any], view: str) -> dict[str, Json]:
     return {**labelme, "flags": flags, "shapes": shapes}
 
 
-def annotations(
+def reader_files(
     document: Mapping[str, Any], shape: tuple[int, int], difficulty: Difficulty, rng: np.random.Generator
 ) -> dict[str, Json]:
     """``reader1.json`` to ``reader3.json``."""
@@ -118,10 +120,11 @@ def abnormal(readers: Sequence[Mapping[str, Any]], view: str) -> bool:
     return 2 * sum(votes) > len(votes)
 
 
-def recorded_class(plan: PatientPlan, difficulty: Difficulty, rng: np.random.Generator) -> str:
-    """The class that the cohort's table records: the true one, but for the share of ``label_noise``."""
+def recorded_labels(plan: PatientPlan, label_noise: float, rng: np.random.Generator) -> tuple[int, int]:
+    """Metastasis and arthritis as the cohort's table records them: the true ones, but for a share of errors."""
     wrong = [c for c in CLASSES[:3] if c != plan.label]
-    return str(rng.choice(wrong)) if rng.random() < difficulty.label_noise else plan.label
+    label = str(rng.choice(wrong)) if rng.random() < label_noise else plan.label
+    return int("M" in label), int("A" in label)
 
 
 def _confused(kind: str, reader: Annotator, difficulty: Difficulty, rng: np.random.Generator) -> str:
