@@ -37,7 +37,9 @@ ACQUISITION = Acquisition(
     started_at=NOON + dt.timedelta(hours=1),
     radiopharmaceuticals=(Radiopharmaceutical("FDG", "F-18", 350.0, NOON, 6586.2),),
     decay_correction="START",
+    decay_reference=NOON + dt.timedelta(hours=1),
     corrections=("DECY", "ATTN"),
+    facts={"Philips PET Private Group (7053,00)": 0.02, "Philips PET Private Group (7053,09)": 3.5},
 )
 
 
