@@ -36,9 +36,9 @@ from photopeak.core import (
 )
 from photopeak.core.references import references_of
 from photopeak.core.study import Json
-from photopeak.patients import annotators
 from photopeak.patients.acquisition import CAMERAS, Acquisition, draw_acquisition, record
 from photopeak.patients.anatomy import draw_person, draw_variation, make_body
+from photopeak.patients.annotators import reader_files, recorded_labels
 from photopeak.patients.body import Body, Person
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.disease import Disease, draw_disease, vary
@@ -99,7 +99,9 @@ class BoneScan:
         healthy, dominant = draw_body(plan, streams, self.difficulty, self.voxel_mm)
         unit = mbq_per_unit(healthy, scan, draw_share(streams("kinetics")))
         camera, place = scan.set_up(), scan.place(healthy)
-        viewing = Viewing(camera, place, unit * camera.sensitivity_cps_per_mbq * camera.dwell_s)
+        rows, field = scan.rows_scanned(healthy), scan.field_columns
+        imaged = (rows.start, rows.stop), (field.start, field.stop)
+        viewing = Viewing(camera, place, unit * camera.counts_per_mbq, *imaged)
         disease = draw_disease(healthy, plan, self.difficulty, lambda _: viewing, streams("disease"), dominant)
         body = disease.body
         mean = record(
@@ -126,10 +128,10 @@ class BoneScan:
         settings = {"class": plan.label, "camera": scan.camera, "difficulty": json.loads(self.difficulty.to_json())}
         done = Record("simulate bone-scan", __version__, settings, tuple(entries), references_of(BoneScan))
         study = Study(entries, who, stated(scan, streams), (done,))
-        recorded = annotators.recorded_class(plan, self.difficulty, streams("labels"))
+        label_m, label_a = recorded_labels(plan, self.difficulty.label_noise, streams("labels"))
         row: dict[str, Json] = {"patient_id": who.patient_id, "study": "1", "parent": ""}
-        row |= {"label_m": int("M" in recorded), "label_a": int("A" in recorded)}
-        readers = annotators.annotations(truth.document, (scan.rows, scan.columns), self.difficulty, streams("readers"))
+        row |= {"label_m": label_m, "label_a": label_a}
+        readers = reader_files(truth.document, (scan.rows, scan.columns), self.difficulty, streams("readers"))
         return Case(study, tuple({**row, "view": v} for v in VIEWS), {"truth.json": truth.document, **readers})
 
 

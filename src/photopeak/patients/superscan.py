@@ -13,7 +13,7 @@ from photopeak.patients.lesions import bare, is_bone
 AXIAL = re.compile(
     r"[TL]\d+|C[3-7]|rib \d+|sternum|manubrium|ilium|acetabulum|ischium|pubis|sacrum|scapula|clavicle|skull vault"
 )
-MIXED = re.compile(r"humerus|femur")  # marrow at the upper end only: between axial and limb
+MIXED = re.compile(r"humerus|femur|C[12]|skull base|facial bones|mandible")  # partly red marrow
 UPTAKE = {"axial": (2.0, 4.0), "mixed": (0.8, 1.5), "limb": (0.2, 0.4), "soft": (0.1, 0.3)}
 
 

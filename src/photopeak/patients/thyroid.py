@@ -13,8 +13,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from photopeak.core import Kind, Measurement, Text, declare
+from photopeak.core import Entry, Kind, Measurement, Text, declare
 from photopeak.core.references import references_of
+from photopeak.core.study import Json
 from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.scene import Scene
 from photopeak.patients.static import StaticScan, static_case
@@ -94,12 +95,12 @@ class Thyroid:
             f"Thyroid scintigraphy 20 min after Tc-99m pertechnetate, anterior view.\n{disease.findings} "
             f"Uptake {uptake:.1f} % of the injected activity.\nImpression: {disease.impression}\n"
         )
-        truth = {
+        truth: dict[str, Entry] = {
             "truth/diagnosis": Text(plan),
             "truth/uptake": Measurement(uptake, "%", region="thyroid"),
             "truth/report": Text(report),
         }
-        facts = {"diagnosis": plan, "uptake_percent": uptake, "gland_ml": volume_ml}
+        facts: dict[str, Json] = {"diagnosis": plan, "uptake_percent": uptake, "gland_ml": volume_ml}
         scene = neck(disease, uptake, volume_ml, rng)
         return static_case(scan, scene, streams, truth, facts, references_of(Disease))
 
