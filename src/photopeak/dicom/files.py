@@ -10,7 +10,7 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -35,14 +35,32 @@ _ZIP_ERRORS: Final = (
 
 
 def datasets(path: str | os.PathLike[str]) -> Iterator[tuple[str, Dataset]]:
-    """(name, dataset) of every DICOM file in a file, a folder (and its folders) or a zip."""
+    """(name, dataset) of every DICOM file in a file, a folder (and its folders) or a zip.
+
+    The first broken one is refused; ``each`` goes on past it.
+    """
+    for name, found in each(path):
+        if isinstance(found, DicomError):
+            raise found
+        yield name, found
+
+
+def each(path: str | os.PathLike[str]) -> Iterator[tuple[str, Dataset | DicomError]]:
+    """(name, dataset or what is wrong with it) of every DICOM file; files of other kinds are passed over."""
     place = Path(path)
     if place.is_dir():
         yield from _folder(place)
     elif _is_zip(place):
         yield from _zip(place)
     else:
-        yield str(place), parse(read_bytes(place), str(place))
+        yield str(place), _parsed(lambda: read_bytes(place), str(place))
+
+
+def _parsed(data: Callable[[], bytes], name: str) -> Dataset | DicomError:
+    try:
+        return parse(data(), name)
+    except DicomError as error:
+        return error
 
 
 def read_bytes(path: Path) -> bytes:
@@ -78,20 +96,29 @@ def files_under(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _folder(folder: Path) -> Iterator[tuple[str, Dataset]]:
+def _folder(folder: Path) -> Iterator[tuple[str, Dataset | DicomError]]:
     found = False
     for path in files_under(folder):
-        with path.open("rb") as file:
-            head = file.read(132)
-        if head[:4] == b"PK\x03\x04":
-            continue
-        if looks_like_dicom(head):
-            dataset = parse(read_bytes(path), str(path))
-            if not _is_directory(dataset):
-                found = True
-                yield str(path), dataset
+        for name, one in _in_folder(path):
+            found = True
+            yield name, one
     if not found:
         raise DicomError(folder, "", "no DICOM file is in this folder.", "choose another folder.")
+
+
+def _in_folder(path: Path) -> Iterator[tuple[str, Dataset | DicomError]]:
+    """What a file of a folder holds: nothing where it is not DICOM, or a DICOMDIR."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(132)
+    except OSError as error:
+        meaning = f"the file cannot be read ({error.strerror})."
+        yield str(path), DicomError(path, "", meaning, "check its rights.")
+        return
+    if looks_like_dicom(head):
+        one = _parsed(lambda: read_bytes(path), str(path))
+        if isinstance(one, DicomError) or not _is_directory(one):
+            yield str(path), one
 
 
 def _is_directory(dataset: Dataset) -> bool:
@@ -99,23 +126,30 @@ def _is_directory(dataset: Dataset) -> bool:
     return bool(meta.get("MediaStorageSOPClassUID", "") == DIRECTORY_CLASS)
 
 
-def _zip(path: Path) -> Iterator[tuple[str, Dataset]]:
+def _zip(path: Path) -> Iterator[tuple[str, Dataset | DicomError]]:
     found = False
     try:
         with zipfile.ZipFile(path) as archive:
-            members = _members(archive, path)
-            for member in members:
-                name = f"{path}!{member.filename}"
-                data = _member_bytes(archive, member, name)
-                if looks_like_dicom(data[:132]):
-                    dataset = parse(data, name)
-                    if not _is_directory(dataset):
-                        found = True
-                        yield name, dataset
+            for member in _members(archive, path):
+                one = _in_zip(archive, member, f"{path}!{member.filename}")
+                if one is not None:
+                    found = True
+                    yield f"{path}!{member.filename}", one
     except _ZIP_ERRORS as error:
         raise DicomError(path, "", f"the zip is damaged or locked ({error}).", "pack it again.") from error
     if not found:
         raise DicomError(path, "", "no DICOM file is in this zip.", "choose another.")
+
+
+def _in_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Dataset | DicomError | None:
+    try:
+        data = _member_bytes(archive, member, name)
+    except DicomError as error:
+        return error
+    if not looks_like_dicom(data[:132]):
+        return None
+    one = _parsed(lambda: data, name)
+    return None if isinstance(one, Dataset) and _is_directory(one) else one
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
