@@ -17,7 +17,7 @@ from photopeak.dicom.tracer import read_tracers
 def read_acquisition(e: Elements, assume: Assumptions, kind: str = "") -> Acquisition:
     """Everything but what depends on the frames."""
     started = assume.settle("started_at", e.moment("Acquisition"), e, "AcquisitionDate")
-    duration = e.positive("ActualFrameDuration")
+    frame_ms, whole_s = e.positive("ActualFrameDuration"), e.positive("AcquisitionDuration")
     facts = read_facts(e)
     correction = assume.settle("decay_correction", e.text("DecayCorrection"), e, "DecayCorrection")
     tracers = read_tracers(e, assume, started or e.moment("Series"))
@@ -33,12 +33,12 @@ def read_acquisition(e: Elements, assume: Assumptions, kind: str = "") -> Acquis
         study_uid=e.text("StudyInstanceUID"),
         series_uid=e.text("SeriesInstanceUID"),
         started_at=started,
-        duration_s=None if duration is None else duration / 1000.0,
+        duration_s=whole_s if frame_ms is None else frame_ms / 1000.0,
         scan_velocity_mm_s=e.positive("ScanVelocity"),
         scan_length_mm=e.positive("ScanLength"),
         radiopharmaceuticals=tracers,
         energy_windows=read_windows(e),
-        detectors=tuple(_detector(item) for item in e.items("DetectorInformationSequence")),
+        detectors=_detectors(e),
         position=read_position(e),
         decay_correction=correction,
         decay_reference=assume.settle("decay_reference", reference, e, "DecayCorrectionDateTime"),
@@ -70,6 +70,12 @@ def _ranges(e: Elements) -> tuple[tuple[float, float], ...]:
             raise item.refuse("EnergyWindowLowerLimit", f"is {lower:g} keV, above the upper limit {upper:g} keV.")
         ranges.append((lower, upper))
     return tuple(ranges)
+
+
+def _detectors(e: Elements) -> tuple[Detector, ...]:
+    """The camera's heads; none where nothing is said of any."""
+    heads = tuple(_detector(item) for item in e.items("DetectorInformationSequence"))
+    return heads if any(head != Detector() for head in heads) else ()
 
 
 def _detector(item: Elements) -> Detector:

@@ -53,6 +53,7 @@ def _pair(text: str) -> tuple[float, float]:
 KEYS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     "view": (_views, "the side each detector saw, with commas where there are several: anterior, posterior, …"),
     "units": (_one_of("CNTS", "BQML", "GML", "CM2ML"), "the unit of the pixel values, as DICOM's Units"),
+    "lossy": (_one_of("accepted"), "that values altered by lossy compression will do"),
     "suv_type": (_one_of("BW", "LBMJANMA", "BSA"), "the kind of SUV, where the unit is GML"),
     "pixel_mm": (_pair, "distance of pixel centres, one number or rows,columns"),
     "slice_mm": (_positive, "distance of slice centres"),
@@ -63,6 +64,7 @@ KEYS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     "started_at": (dt.datetime.fromisoformat, "when the acquisition started"),
     "duration_s": (_positive, "how long the acquisition took"),
     "decay_correction": (_one_of("START", "ADMIN", "NONE"), "the moment to which values are decay-corrected"),
+    "decay_reference": (dt.datetime.fromisoformat, "that moment itself, where START leaves it open"),
     "weight_kg": (_positive, "the patient's weight"),
     "height_m": (_positive, "the patient's height"),
     "age_years": (_positive, "the patient's age"),
@@ -95,6 +97,10 @@ class Assumptions:
         self.stated = dict(stated or {})
         self.used: dict[str, str] = {}
         self._values = {key: _read(key, text) for key, text in self.stated.items()}
+
+    def anew(self) -> Assumptions:
+        """The same facts for another Study, none of them used yet."""
+        return Assumptions(self.stated)
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -133,5 +139,3 @@ def _same(stated: Any, value: Any) -> bool:
 
 def _show(value: Any) -> str:
     return ", ".join(map(_show, value)) if isinstance(value, tuple) else str(value)
-
-

@@ -15,8 +15,8 @@ An axis with ``?`` is there only where it has more than one index; every other a
 
 - ``energy``: labels are the windows' names (``acquisition.energy_windows`` has their ranges).
 - ``view``: labels are the views, as ``views`` finds them, in the order of the detectors' numbers.
-- ``time``: values are the starts of the frames in seconds after the first; labels name the phases where
-  there are several. ``facts["ActualFrameDuration"]`` has each frame's duration in milliseconds.
+- ``time``: values are the starts of the frames in seconds after the acquisition's; labels name the phases
+  where there are several. ``facts["ActualFrameDuration"]`` has each frame's duration in milliseconds.
 - ``rr``: R-R intervals; ``gate``: values are the starts of the time slots in ms where they are stated.
 - ``angle``: values are the detector's angles in degrees as DICOM counts them (0 at the patient's back,
   growing towards the patient's left); detectors and rotations follow each other in acquisition order, and
@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from photopeak.core import Acquisition, Axis
 from photopeak.dicom.assumptions import Assumptions
@@ -88,6 +87,28 @@ def planar(s: Source) -> Layout:
     return Layout((energy, view), {"energy": energies, "view": detectors}, s.acquisition, frozenset({"view"}))
 
 
-Maker = Callable[[Source], Layout]
-MAKERS: Final[dict[str, Maker]] = {"STATIC": planar, "WHOLE BODY": planar}
+def volume(s: Source) -> Layout:
+    """RECON TOMO: slices in the order of their numbers; where they lie is for ``geometry`` to say."""
+    energy, energies = energy_axis(s)
+    place, size = ranked(s.frames.numbers["slice"])
+    return Layout((energy, Axis("z", size)), {"energy": energies, "z": (place, size)}, s.acquisition, frozenset({"z"}))
 
+
+def _makers() -> dict[str, Callable[[Source], Layout]]:
+    from photopeak.dicom import dynamic, gated, tomo
+
+    return {
+        "STATIC": planar,
+        "WHOLE BODY": planar,
+        "DYNAMIC": dynamic.layout,
+        "GATED": gated.planar,
+        "TOMO": tomo.layout,
+        "GATED TOMO": gated.tomographic,
+        "RECON TOMO": volume,
+        "RECON GATED TOMO": gated.volume,
+    }
+
+
+def layout(s: Source) -> Layout:
+    """The layout of a kind of image."""
+    return _makers()[s.acquisition.kind](s)

@@ -136,16 +136,15 @@ class Elements:
 
     def private(self, group: int, creator: str, element: int) -> list[Any]:
         """Values of a private element, if that creator's block is there."""
-        for block in range(0x10, 0x100):
-            reservation = self.data.get((group, block))
-            if reservation is not None and str(reservation.value).strip() == creator:
-                found = self.data.get((group, block << 8 | element))
-                value = None if found is None else found.value
-                if isinstance(value, (MultiValue, list)):
-                    return list(value)
-                return [] if value is None or value == "" else [value]
-            if reservation is None and block > 0x1F:
-                break
+        for block in range(0x10, 0x20):  # writers take the first free block; none has been seen beyond these
+            reservation = group << 16 | block
+            if reservation not in self.data or str(self.data[reservation].value).strip() != creator:
+                continue
+            tag = group << 16 | block << 8 | element
+            value = self.data[tag].value if tag in self.data else None
+            if isinstance(value, (MultiValue, list)):
+                return list(value)
+            return [] if value is None or value == "" else [value]
         return []
 
     def _number(self, keyword: str, value: Any) -> float:
@@ -167,4 +166,3 @@ class Elements:
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _WITH_DATETIME = frozenset({"AcquisitionDateTime", "RadiopharmaceuticalStartDateTime"})
-

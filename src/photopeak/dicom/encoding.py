@@ -21,6 +21,7 @@ from pydicom.uid import (
 
 from photopeak import __version__
 from photopeak.core.errors import DicomError, PhotopeakError
+from photopeak.dicom.subject import decimal
 
 TRANSFER_SYNTAXES: Final = {
     "explicit": ExplicitVRLittleEndian,
@@ -53,7 +54,7 @@ def quantised(values: NDArray[Any], signed: bool = False) -> tuple[NDArray[Any],
     dtype = np.int16 if signed else np.uint16
     if limits[0] <= low and high <= limits[1] and _whole(values):
         return values.astype(dtype), 1.0
-    slope = max(abs(low), abs(high)) / limits[1]
+    slope = float(decimal(max(abs(low), abs(high)) / limits[1]))  # as PT will write it
     return np.rint(values.astype(np.float64) / slope).astype(dtype), slope
 
 
@@ -72,8 +73,8 @@ def put_pixels(ds: Dataset, stored: NDArray[Any]) -> None:
     ds.add_new(0x7FE00010, "OW", np.ascontiguousarray(stored).astype(stored.dtype.newbyteorder("<")).tobytes())
 
 
-def save_dataset(ds: Dataset, path: Path, syntax: UID) -> None:
-    """Write one file so that it appears whole or not at all."""
+def save_dataset(ds: Dataset, path: Path, syntax: UID, durable: bool = True) -> None:
+    """Write one file so that it appears whole or not at all, ``durable`` even if the power fails."""
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax.is_compressed else syntax
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
@@ -87,8 +88,9 @@ def save_dataset(ds: Dataset, path: Path, syntax: UID) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             ds.save_as(file, enforce_file_format=True)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         Path(work).chmod(0o644)
         Path(work).replace(path)
     except BaseException:
@@ -113,5 +115,3 @@ def check_texts(ds: Dataset, path: object) -> None:
             if (limit and longest > limit) or any(ord(c) < 32 and c not in "\r\n\t\f" for c in text):
                 meaning = f"{element.name}: {text[:30]!r} does not fit {element.VR} (at most {limit} plain characters)."
                 raise DicomError(path, str(element.tag).upper(), meaning, "shorten it in the Study.")
-
-

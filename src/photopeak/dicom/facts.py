@@ -7,6 +7,7 @@ Private elements that SUV needs are kept too, under "CREATOR (gggg,ee)", as in
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, Final
 
 from pydicom.dataset import Dataset
@@ -15,7 +16,7 @@ from pydicom.valuerep import VR
 from photopeak.core.study import Json
 from photopeak.dicom.elements import Elements
 from photopeak.dicom.subject import decimal
-from photopeak.dicom.times import parse_datetime
+from photopeak.dicom.times import date_text, parse_date, parse_datetime, parse_time, time_text
 
 TEXTS: Final = (
     "AccessionNumber",
@@ -79,12 +80,24 @@ def private_key(group: int, creator: str, element: int) -> str:
 
 def read_facts(e: Elements) -> dict[str, Json]:
     """Every fact that the file states."""
-    facts: dict[str, Json] = {k: text for k in TEXTS if (text := e.text(k))}
+    facts: dict[str, Json] = {k: text for k in TEXTS if (text := _today(k, e.text(k)))}
     facts |= {k: number for k in NUMBERS if (number := e.number(k)) is not None}
     for group, creator, element in PRIVATE:
         if values := e.private(group, creator, element):
             facts[private_key(group, creator, element)] = _plain(values[0])
     return facts
+
+
+def _today(keyword: str, text: str) -> str:
+    """Dates and times in today's form (old files write 1993.11.24); what is none is no fact."""
+    try:
+        if text and keyword.endswith("Date"):
+            return date_text(parse_date(text))
+        if text and keyword.endswith("Time"):
+            return time_text(dt.datetime.combine(dt.date.min, parse_time(text)))
+    except ValueError:
+        return ""
+    return text
 
 
 def _plain(value: Any) -> Json:

@@ -63,7 +63,7 @@ def read_frames(e: Elements, kind: str) -> Frames:
         raise e.refuse("NumberOfFrames", f"is {count}.")
     dimensions = DIMENSIONS[kind]
     _check_pointer(e, kind)
-    vectors = {d: _vector(e, VECTORS[d][0], count) for d in VECTORS}
+    vectors = {d: _vector(e, VECTORS[d][0], count) for d in VECTORS if d in dimensions or _points_to(e, d)}
     for d, vector in vectors.items():
         if d not in dimensions and vector is not None and (vector != vector[0]).any():
             raise e.refuse(VECTORS[d][0], f"varies, which frames of a {kind} image do not.")
@@ -73,6 +73,11 @@ def read_frames(e: Elements, kind: str) -> Frames:
             numbers[d] = _derived(e, d, count, {k: v for k, v in vectors.items() if v is not None})
         _check_limit(e, d, numbers[d])
     return Frames(count, numbers)
+
+
+def _points_to(e: Elements, dimension: str) -> bool:
+    """True where the pointer names the dimension's vector; vectors it does not name index nothing."""
+    return tag_of(VECTORS[dimension][0]) in {int(tag) for tag in e.values("FrameIncrementPointer")}
 
 
 def _check_pointer(e: Elements, kind: str) -> None:

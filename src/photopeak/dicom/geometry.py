@@ -45,19 +45,28 @@ def recon_grid(e: Elements, stored: Any, assume: Assumptions) -> tuple[Any, Affi
     """
     dy, dx = pixel_spacing(e, assume)
     dz = slice_spacing(e, assume, stored.shape[-3])
-    placed = e.item("DetectorInformationSequence")
-    placed = placed if placed is not None and placed.values("ImageOrientationPatient") else e
-    cosines = placed.numbers("ImageOrientationPatient", 6)
-    position = placed.numbers("ImagePositionPatient", 3)
-    if not cosines or not position:
+    where = _placement(e)
+    if not placed(e):
         flat = affine(np.zeros(3), (np.array([dx, 0, 0]), np.array([0, dy, 0]), np.array([0, 0, abs(dz)])))
         return stored, flat, ""
-    row, column, normal = directions(placed, cosines)
-    origin = np.array(position)
+    row, column, normal = directions(where, where.numbers("ImageOrientationPatient", 6))
+    origin = np.array(where.numbers("ImagePositionPatient", 3))
     if dz < 0:
         origin = origin + normal * dz * (stored.shape[-3] - 1)
         stored = stored[..., ::-1, :, :]
     return stored, affine(origin, (row * dx, column * dy, normal * abs(dz))), e.text("FrameOfReferenceUID")
+
+
+def placed(e: Elements) -> bool:
+    """True where the file says how its slices lie in the patient."""
+    where = _placement(e)
+    return bool(where.numbers("ImageOrientationPatient", 6) and where.numbers("ImagePositionPatient", 3))
+
+
+def _placement(e: Elements) -> Elements:
+    """The detector's item, where NM has the position; else the object itself, where some files have it."""
+    detector = e.item("DetectorInformationSequence")
+    return detector if detector is not None and detector.values("ImageOrientationPatient") else e
 
 
 def pixel_spacing(e: Elements, assume: Assumptions) -> tuple[float, float]:

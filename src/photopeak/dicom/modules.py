@@ -13,7 +13,6 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from photopeak.core import Acquisition, Image, Study
-from photopeak.core.study import Json
 from photopeak.dicom.facts import put_facts
 from photopeak.dicom.history import put_history
 from photopeak.dicom.subject import put_patient
@@ -22,16 +21,15 @@ from photopeak.dicom.times import date_text, time_text
 UTF8: Final = "ISO_IR 192"
 
 
-def common(study: Study, image: Image, sop_class: str, part: int = 0) -> Dataset:
-    """The modules all objects share; ``part`` tells the files of one series apart."""
+def common(study: Study, identity: str, sop_class: str) -> Dataset:
+    """The modules all objects share; ``identity`` is the study's ``digest``."""
     a = study.acquisition
     ds = Dataset()
     ds.SpecificCharacterSet = UTF8
     ds.SOPClassUID = sop_class
-    ds.SOPInstanceUID = _uid("instance", digest(study, image), str(part))
-    ds.StudyInstanceUID = a.study_uid or _uid("study", study.patient.patient_id, str(a.started_at), digest(study, image))
-    ds.SeriesInstanceUID = a.series_uid or _uid("series", ds.StudyInstanceUID, digest(study, image))
-    ds.InstanceNumber = str(_fact_number(a.facts.get("InstanceNumber"), 1) + part)
+    ds.SOPInstanceUID = new_uid("instance", identity)
+    ds.StudyInstanceUID = a.study_uid or new_uid("study", study.patient.patient_id, str(a.started_at), identity)
+    ds.SeriesInstanceUID = a.series_uid or new_uid("series", ds.StudyInstanceUID, identity)
     put_patient(ds, study.patient)
     _put_equipment(ds, a)
     put_facts(ds, dict(a.facts))
@@ -43,14 +41,22 @@ def common(study: Study, image: Image, sop_class: str, part: int = 0) -> Dataset
 def digest(study: Study, image: Image) -> str:
     """A hash of everything that is written, so that equal Studies have equal instances and others have not."""
     a = study.acquisition
-    parts = [study.patient, image.grid, image.unit, [r.to_json() for r in study.history], dict(a.facts), dict(a.assumed)]
+    parts = [
+        study.patient,
+        image.grid,
+        image.unit,
+        [r.to_json() for r in study.history],
+        dict(a.facts),
+        dict(a.assumed),
+    ]
     parts += [getattr(a, f) for f in a.__dataclass_fields__ if f not in ("facts", "assumed")]
     content = hashlib.sha256(repr(parts).encode())
     content.update(image.values.tobytes())
     return content.hexdigest()
 
 
-def _uid(*entropy: str) -> str:
+def new_uid(*entropy: str) -> str:
+    """A UID made from its content: the same for the same, and another for another."""
     return str(generate_uid(entropy_srcs=["photopeak", *entropy]))
 
 
@@ -79,7 +85,5 @@ def _put_required(ds: Dataset, a: Acquisition) -> None:
             setattr(ds, keyword, "")
     if "SeriesNumber" not in ds:
         ds.SeriesNumber = "1"
-
-
-def _fact_number(value: Json, default: int) -> int:
-    return round(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else default
+    if "InstanceNumber" not in ds:
+        ds.InstanceNumber = "1"

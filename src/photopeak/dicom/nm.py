@@ -13,10 +13,10 @@ from photopeak.dicom.acquisition import read_acquisition, settle_duration
 from photopeak.dicom.assumptions import Assumptions
 from photopeak.dicom.elements import Elements
 from photopeak.dicom.frames import DIMENSIONS, arranged, read_frames
-from photopeak.dicom.geometry import pixel_spacing, recon_grid
+from photopeak.dicom.geometry import pixel_spacing, placed, recon_grid
 from photopeak.dicom.history import read_history
 from photopeak.dicom.pixels import decode
-from photopeak.dicom.quantity import read_quantity
+from photopeak.dicom.quantity import check_lossless, read_quantity
 from photopeak.dicom.subject import read_patient
 
 NM_CLASS: Final = "1.2.840.10008.5.1.4.1.1.20"
@@ -29,14 +29,17 @@ def read_nm(ds: Dataset, path: str, assume: Assumptions) -> Study:
     kind = kind_of_image(e)
     frames = read_frames(e, kind)
     acquisition = read_acquisition(e, assume, kind)
-    laid = axes.MAKERS[kind](axes.Source(e, frames, acquisition, assume))
+    laid = axes.layout(axes.Source(e, frames, acquisition, assume))
     acquisition = settle_duration(laid.acquisition, e, assume)
     sizes, order = arranged(e, laid.places)
+    check_lossless(e, assume)
     stored = decode(ds, path)
     stored = stored if order is None else stored[order]
     stored = stored.reshape(*sizes, *stored.shape[1:])
     quantity = read_quantity(e, assume, default_units="CNTS")
     values, grid = _laid_out(e, stored, laid, kind, assume)
+    if kind.startswith("RECON") and not placed(e):
+        acquisition = dataclasses.replace(acquisition, facts={**acquisition.facts, "ImageOrientationPatient": None})
     return finished(e, {quantity.entry: Image(quantity.apply(values), grid, quantity.unit)}, acquisition, assume)
 
 

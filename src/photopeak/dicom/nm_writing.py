@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from photopeak.core import Detector, EnergyWindow, Grid, Image, PhotopeakError, Study
@@ -13,8 +12,9 @@ from photopeak.dicom.codes import VIEW_MODIFIERS, VIEWS
 from photopeak.dicom.coding import code_item, put_position, ucum_item
 from photopeak.dicom.encoding import put_pixels, quantised
 from photopeak.dicom.frames import VECTORS
-from photopeak.dicom.layouts import PLANNERS, Plan
-from photopeak.dicom.modules import common
+from photopeak.dicom.layouts import Plan
+from photopeak.dicom.layouts import plan as make_plan
+from photopeak.dicom.modules import common, digest
 from photopeak.dicom.nm import NM_CLASS
 from photopeak.dicom.subject import decimal
 from photopeak.dicom.times import date_text, time_text
@@ -22,21 +22,15 @@ from photopeak.dicom.tracer import tracer_items
 from photopeak.dicom.views import UNKNOWN
 
 
-
 def nm_dataset(study: Study, name: str) -> Dataset:
     """The NM object of a Study's entry."""
     image = study[name]
     assert isinstance(image, Image)
     kind = study.acquisition.kind
-    if kind not in PLANNERS:
-        raise PhotopeakError(
-            f"the study's acquisition.kind is {kind!r}. Remedy: set it to one of {', '.join(PLANNERS)}, "
-            "so that the frames have a meaning."
-        )
-    plan = PLANNERS[kind](study, image)
+    plan = make_plan(study, image)
     stored, slope = quantised(image.values)
     frames = stored.reshape(-1, *stored.shape[-2:])
-    ds = common(study, image, NM_CLASS)
+    ds = common(study, digest(study, image), NM_CLASS)
     ds.ImageType = ["ORIGINAL", "PRIMARY", kind, "EMISSION"]
     ds.Modality = "NM"
     if image.grid.frame:
@@ -49,7 +43,7 @@ def nm_dataset(study: Study, name: str) -> Dataset:
     _put_quantity(ds, image, slope, frames.dtype)
     spacing = image.grid.spacing_mm
     ds.PixelSpacing = [decimal(spacing["y"]), decimal(spacing["x"])]
-    plan.finish(ds)
+    ds.update(plan.module)
     put_pixels(ds, frames)
     return ds
 
@@ -60,7 +54,7 @@ def _put_frames(ds: Dataset, plan: Plan, count: int) -> None:
     for dimension, numbers in plan.vectors.items():
         vector, number = VECTORS[dimension]
         setattr(ds, vector, [int(n) for n in numbers])
-        if number and number not in ds:
+        if number and number != "NumberOfTimeSlices":  # PT alone has it
             setattr(ds, number, int(max(numbers)))
     for dimension in ("energy", "detector"):
         if VECTORS[dimension][1] not in ds:
@@ -76,7 +70,9 @@ def _tag(keyword: str) -> Any:
 def _put_windows(ds: Dataset, windows: tuple[EnergyWindow, ...], grid: Grid) -> None:
     size = grid.axis("energy").size if "energy" in grid.names else 1
     if size > 1 and len(windows) not in (0, size):
-        raise PhotopeakError(f"{size} energy windows in the grid and {len(windows)} in the acquisition. Remedy: match them.")
+        raise PhotopeakError(
+            f"{size} energy windows in the grid and {len(windows)} in the acquisition. Remedy: match them."
+        )
     labels = grid.labels("energy") if "energy" in grid.names else ()
     names = tuple(w.name or f"window {n}" for n, w in enumerate(windows, 1))
     if labels and windows and labels != names:
@@ -100,13 +96,25 @@ def _window(window: EnergyWindow) -> Dataset:
 def _put_detectors(ds: Dataset, plan: Plan, detectors: tuple[Detector, ...]) -> None:
     if len(detectors) not in (0, plan.detectors):
         raise PhotopeakError(
-            f"{plan.detectors} detectors in the grid and {len(detectors)} in the acquisition. Remedy: give one for each."
+            f"{plan.detectors} detectors in the grid and {len(detectors)} in the acquisition. Remedy: match them."
         )
     ds.NumberOfDetectors = plan.detectors
     ds.DetectorInformationSequence = [_detector(d) for d in detectors or (Detector(),) * plan.detectors]
-    for item, view in zip(ds.DetectorInformationSequence, plan.views, strict=False):
-        if view != UNKNOWN:
-            item.ViewCodeSequence = [_view(view)]
+    for number, item in enumerate(ds.DetectorInformationSequence):
+        if number < len(plan.views) and plan.views[number] != UNKNOWN:
+            item.ViewCodeSequence = [_view(plan.views[number])]
+        if len(plan.starts_deg) > 1 or ("StartAngle" in item and plan.starts_deg):
+            _put_start(item, plan.starts_deg[number])
+        item.update(plan.detector)
+
+
+def _put_start(item: Dataset, start_deg: float) -> None:
+    """The start angle that the angle axis gives; one that the detector states must be the same."""
+    if "StartAngle" in item and abs(float(item.StartAngle) - start_deg) > 1e-3:
+        raise PhotopeakError(
+            f"the detector starts at {item.StartAngle}° and the angle axis at {start_deg}°. Remedy: make them agree."
+        )
+    item.StartAngle = decimal(start_deg)
 
 
 def _detector(detector: Detector) -> Dataset:
@@ -141,8 +149,10 @@ def _put_acquisition(ds: Dataset, study: Study, image: Image) -> None:
     if "CountsAccumulated" not in ds:
         total = float(np.sum(image.values, dtype=np.float64)) if image.unit == "{counts}" else -1.0
         ds.CountsAccumulated = str(round(total)) if 0 <= total < 2**31 else None
-    if a.duration_s is not None and "ActualFrameDuration" not in ds:
+    if a.duration_s is not None and a.kind in ("STATIC", "WHOLE BODY"):
         ds.ActualFrameDuration = str(round(a.duration_s * 1000))
+    elif a.duration_s is not None and a.kind not in ("DYNAMIC", "TOMO", "GATED TOMO"):
+        ds.AcquisitionDuration = float(a.duration_s)  # NM has no place of its own for these kinds' duration
     if a.scan_velocity_mm_s is not None:
         ds.ScanVelocity = decimal(a.scan_velocity_mm_s)
     if a.scan_length_mm is not None:
@@ -163,10 +173,9 @@ def _put_quantity(ds: Dataset, image: Image, slope: float, dtype: Any) -> None:
     item = Dataset()
     item.RealWorldValueFirstValueMapped = int(limits.min)
     item.RealWorldValueLastValueMapped = int(limits.max)
-    item["RealWorldValueFirstValueMapped"].VR = item["RealWorldValueLastValueMapped"].VR = "US" if limits.min == 0 else "SS"
+    for keyword in ("RealWorldValueFirstValueMapped", "RealWorldValueLastValueMapped"):
+        item[keyword].VR = "US" if limits.min == 0 else "SS"
     item.RealWorldValueIntercept, item.RealWorldValueSlope = 0.0, float(slope)
     item.LUTExplanation = item.LUTLabel = image.unit[:16]
     item.MeasurementUnitsCodeSequence = [ucum_item(image.unit)]
     ds.RealWorldValueMappingSequence = [item]
-
-

@@ -27,6 +27,7 @@ UNIT_TERMS: Final = {
     ("GML", "LBMJAMES128"): ("uptake", "g/ml{SUVlbm}"),
 }
 UNIT_ENTRIES: Final = {unit: entry for entry, unit in UNIT_TERMS.values() if entry != "uptake"}
+LOSSY_SYNTAXES: Final = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
 REMEDY: Final = "state it with --assume units=BQML (or CNTS, GML, CM2ML) if you know it."
 
 
@@ -66,6 +67,21 @@ def read_quantity(e: Elements, assume: Assumptions, default_units: str = "") -> 
         raise _unknown(e, units)
     entry, unit = UNIT_TERMS[term]
     return Quantity(entry, unit, *rescale(e))
+
+
+def check_lossless(e: Elements, assume: Assumptions) -> None:
+    """Refuse values that lossy compression has altered: they are not what was measured."""
+    syntax = str(getattr(e.data, "file_meta", {}).get("TransferSyntaxUID", ""))
+    if e.text("LossyImageCompression") == "01" or syntax in LOSSY_SYNTAXES:
+        if assume.settle("lossy", None, e, "LossyImageCompression"):
+            return
+        ratio = e.text("LossyImageCompressionRatio")
+        meaning = (
+            f"the pixels were compressed with loss{f' ({ratio}:1)' if ratio else ''}: values are not those measured."
+        )
+        raise e.refuse(
+            "LossyImageCompression", meaning, "get the original; --assume lossy=accepted reads it all the same."
+        )
 
 
 def rescale(e: Elements) -> tuple[float, float]:

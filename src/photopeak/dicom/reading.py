@@ -13,7 +13,9 @@ from photopeak.core import DicomError, Study
 from photopeak.dicom.assumptions import Assumptions
 from photopeak.dicom.elements import Elements
 from photopeak.dicom.files import datasets
+from photopeak.dicom.merging import paired
 from photopeak.dicom.nm import NM_CLASS, SECONDARY_CAPTURE, read_nm
+from photopeak.dicom.volumes import CT_CLASS, PT_CLASS, read_volumes
 
 CLASSES: Final = "NM, PT and CT images"
 
@@ -21,20 +23,28 @@ CLASSES: Final = "NM, PT and CT images"
 def read(path: str | os.PathLike[str], assume: Mapping[str, str] | None = None) -> list[Study]:
     """Every examination in a file, a folder or a zip.
 
-    ``assume`` states facts that the files lack (see ``assumptions``). Objects that are no NM, PT or CT
-    image are passed over beside images; where there are only such, the error names them.
+    Each NM object is a Study; single-view files of one whole-body or static acquisition become one, each
+    PT or CT series a volume. ``assume`` states facts that the files lack (see ``assumptions``). Objects that
+    are none of these are passed over beside images (``passed_over`` counts them); alone they are refused by name.
     """
-    Assumptions(assume)
-    studies: list[Study] = []
-    passed: Counter[str] = Counter()
+    stated = Assumptions(assume)
+    planar: list[Study] = []
+    series: dict[str, list[Elements]] = {}
+    others: Counter[str] = Counter()
     for name, ds in datasets(path):
         e = Elements(ds, name)
+        sop_class = e.text("SOPClassUID")
         if is_nm(e):
-            studies.append(read_nm(ds, name, Assumptions(assume)))
+            planar.append(read_nm(ds, name, stated.anew()))
+        elif sop_class in (PT_CLASS, CT_CLASS):
+            series.setdefault(sop_class + e.text("SeriesInstanceUID"), []).append(e)
         else:
-            passed[class_name(e)] += 1
+            others[class_name(e)] += 1
+    studies = paired(planar)
+    for slices in series.values():
+        studies += read_volumes(slices, stated.anew())
     if not studies:
-        found = ", ".join(f"{n} × {c}" if n > 1 else c for c, n in passed.items()) or "nothing"
+        found = ", ".join(f"{n} × {c}" if n > 1 else c for c, n in others.items()) or "nothing"
         raise DicomError(path, "(0008,0016)", f"holds {found}; Photopeak reads {CLASSES}.", "choose image files.")
     return studies
 
@@ -49,5 +59,3 @@ def class_name(e: Elements) -> str:
     """What the standard calls an object's class."""
     uid = UID(e.text("SOPClassUID"))
     return str(uid.name) if uid else "an object without SOP class"
-
-

@@ -76,7 +76,7 @@ def _json(study: Study, name: str, stem: Path) -> list[Path]:
 def _plain(entry: Entry) -> Any:
     if isinstance(entry, tuple):
         return [dataclasses.asdict(row) for row in entry]
-    return dataclasses.asdict(entry)  # type: ignore[arg-type]
+    return dataclasses.asdict(entry)
 
 
 register(Kind("image"), _image)

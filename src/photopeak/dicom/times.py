@@ -70,6 +70,7 @@ def _offset(text: str) -> dt.timedelta:
 
 
 def date_text(moment: dt.date | None) -> str:
+    """YYYYMMDD."""
     return "" if moment is None else f"{moment.year:04d}{moment.month:02d}{moment.day:02d}"
 
 

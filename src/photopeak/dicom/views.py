@@ -1,8 +1,9 @@
 """From which side a planar camera saw the patient.
 
 Evidence, best first: the view code of the detector, then its start angle. Without either the view is
-``unknown``; the order of frames says nothing, and neither does the picture. Pixels stay as they are
-stored: a posterior view that its camera mirrored is not turned back.
+``unknown``; the order of frames says nothing, and neither does the picture. A planar file without any
+detector sequence is refused until the user states its view (``view=unknown`` will do). Pixels stay as they
+are stored: a posterior view that its camera mirrored is not turned back.
 
 The start angle (0054,0200) counts from the patient's back towards the patient's left side (PS3.3,
 C.8.4.11), whatever the posture: 0 posterior, 90 left lateral, 180 anterior, 270 right lateral.
@@ -39,6 +40,10 @@ def read_views(e: Elements, detectors: int, assume: Assumptions) -> tuple[str, .
     found += [UNKNOWN] * (detectors - len(found))
     if "view" in assume:
         return _with_assumed(e, tuple(found), assume)
+    if not items:
+        meaning = "is missing, so nothing says from which side the patient was seen."
+        remedy = "state it with --assume view=anterior (or posterior, …; view=unknown reads it as it is)."
+        raise e.refuse("DetectorInformationSequence", meaning, remedy)
     return tuple(found)
 
 
