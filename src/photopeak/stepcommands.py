@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 import types
 import typing
 from pathlib import Path
@@ -51,7 +53,12 @@ def command_of(name: str) -> click.Command:
                 for path in save(result.only(*cls.gives), out):
                     click.echo(f"wrote {path}")
 
-    return click.Command(name, params=params, callback=call, help=(cls.__doc__ or "").strip())
+    return click.Command(name, params=params, callback=call, help=help_of(cls))
+
+
+def help_of(cls: type) -> str:
+    """A class's docstring as help: without the keys of its references, which ``photopeak cite`` knows."""
+    return re.sub(r"\s*:cite:`[^`]*`", "", inspect.getdoc(cls) or "")
 
 
 def describe(entry: Any) -> str:
@@ -80,7 +87,10 @@ def option_of(f: dataclasses.Field[Any], hint: Any) -> click.Option:
     flag = f.name.replace("_", "-")
     settings: dict[str, Any] = {"required": required, "help": f.metadata.get("help", "")}
     if not required:
-        settings |= {"default": default, "show_default": default not in (None, "", ())}
+        settings |= {
+            "default": default,
+            "show_default": not (default in (None, "", ()) or dataclasses.is_dataclass(default)),
+        }
     if hint is bool:
         return click.Option([f"--{flag}/--no-{flag}"], **settings)
     if typing.get_origin(hint) is tuple:

@@ -42,7 +42,7 @@ def simulate() -> None:
 
 
 def _command_of(name: str) -> click.Command:
-    from photopeak.stepcommands import option_of
+    from photopeak.stepcommands import help_of, option_of
 
     cls = protocols()[name].load()
     hints = typing.get_type_hints(cls)
@@ -73,7 +73,7 @@ def _command_of(name: str) -> click.Command:
             click.echo(f"contact sheet {draw_sheet(out)}")
 
     params = [*common, *(option_of(f, hints[f.name]) for f in fields)]
-    return click.Command(name, params=params, callback=call, help=(cls.__doc__ or "").strip())
+    return click.Command(name, params=params, callback=call, help=help_of(cls))
 
 
 def simulate_cohort(clinic: Clinic, out: Path, cluster: str | None = None, quiet: bool = False) -> dict[str, Json]:
