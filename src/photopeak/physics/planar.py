@@ -237,9 +237,9 @@ def project_labels(
     placement: Placement,
     camera: PlanarCamera,
 ) -> UInt8[np.ndarray, "view row column"]:
-    """On every pixel of both views, the structure that sends it the most counts; 0 where none does.
+    """On every pixel of both views, the label that sends it the most counts; 0 outside the volume.
 
-    The structure is the one with the greatest attenuated activity in one unbroken stretch of the ray;
+    It is the one with the greatest attenuated activity in one unbroken stretch of the ray;
     pixels take the nearest ray.
     """
     seen = np.zeros((2, placement.shape[0], placement.shape[2]), np.uint8)

@@ -86,17 +86,6 @@ class Bands:
     start: Int32[np.ndarray, "k i"]
     weight: Float32[np.ndarray, "k i taps"]
 
-    def dense(self, n_out: int) -> Float32[np.ndarray, "k out i"]:
-        """The same as full matrices, for the torch engine and for checking."""
-        k, n_in, _ = self.weight.shape
-        full = np.zeros((k, n_out, n_in), np.float32)
-        for m, i in np.ndindex(k, n_in):
-            first, taps = int(self.start[m, i]), int(self.taps[m])
-            low, high = max(0, -first), min(taps, n_out - first)
-            if high > low:
-                full[m, first + low : first + high, i] = self.weight[m, i, low:high]
-        return full
-
 
 @dataclass(frozen=True)
 class Pixels:
@@ -135,17 +124,31 @@ def bands(
     return Bands(taps, start, weight)
 
 
-def lattice_mm(placement: Placement, axis: int, factor: int = 1) -> Float64[np.ndarray, " i"]:
-    """Centres along x (0) or z (2), with ``factor`` voxels binned into one."""
-    n = placement.shape[2 if axis == 0 else 0]
-    bins = math.ceil(n / factor)
-    first = placement.origin_mm[axis] + 0.5 * (factor - 1) * placement.voxel_mm
-    return first + placement.voxel_mm * factor * np.arange(bins)
+def lattice_mm(placement: Placement, axis: int) -> Float64[np.ndarray, " i"]:
+    """Centres of the voxels along x (0) or z (2)."""
+    count = placement.shape[2 if axis == 0 else 0]
+    return placement.origin_mm[axis] + placement.voxel_mm * np.arange(count)
 
 
-def scatter_factor(sigma: float, voxel_mm: float) -> int:
-    """How many voxels may be binned before a blur this wide: bins of at most 0.7 σ."""
-    return max(1, math.floor(0.7 * sigma / voxel_mm))
+def coarse_pitch_mm(sigma: float, voxel_mm: float) -> float:
+    """The pitch of a lattice fit for a blur this wide: 0.8 σ, or the voxels' own where they are coarser."""
+    return max(0.8 * sigma, voxel_mm)
+
+
+def coarse(centres_mm: Float64[np.ndarray, " i"], pitch_mm: float) -> tuple[Float64[np.ndarray, " j"], Bands]:
+    """A coarser lattice around these centres, and bands that share every centre among three of its points.
+
+    The shares are those of a quadratic B-spline, ½(½ − u)², ¾ − u², ½(½ + u)² at u pitches from the nearest
+    point: wherever a centre falls between the points, it stays where it is in the mean and widens by exactly
+    pitch²/4 in variance.
+    """
+    first = float(centres_mm[0]) - pitch_mm
+    position = (centres_mm - first) / pitch_mm
+    middle = np.floor(position + 0.5)
+    u = position - middle
+    weight = np.stack([0.5 * (0.5 - u) ** 2, 0.75 - u**2, 0.5 * (0.5 + u) ** 2], -1).astype(np.float32)
+    points = first + pitch_mm * np.arange(int(middle[-1]) + 2)
+    return points, Bands(np.array([3], np.int32), (middle - 1).astype(np.int32)[None], weight[None])
 
 
 def nearest(pixels: Pixels, placement: Placement, axis: int) -> Int64[np.ndarray, " out"]:

@@ -257,28 +257,6 @@ def flatten(nodes: Array, flat: Array) -> None:
 
 
 @kernel
-def coarsen(flat: Array, factor: int, coarse: Array) -> None:
-    """Sums over factor × factor pixels: a lattice fit for wide blurs (in place)."""
-    for z in range(flat.shape[0]):
-        source, into = flat[z], coarse[z // factor]
-        for first in range(0, source.size, factor):
-            total = np.float32(0.0)
-            for x in range(first, min(first + factor, source.size)):
-                total += source[x]
-            into[first // factor] += total
-
-
-@kernel
-def back_coarsen(nodes: Array, factor: int, coarse: Array) -> None:
-    """The transpose of ``coarsen``: every voxel of every node takes its bin's value (in place)."""
-    for k in range(nodes.shape[0]):
-        for z in range(nodes.shape[1]):
-            source = coarse[z // factor]
-            for x in range(nodes.shape[2]):
-                nodes[k, z, x] += source[x // factor]
-
-
-@kernel
 def _follow_runs(contribution: Array, label: Array, run: Array, current: Array, best: Array, winner: Array) -> None:
     """Add one row to each ray's run of one label; keep the greatest run so far and whose it is."""
     for i in range(label.size):
@@ -293,9 +271,9 @@ def _follow_runs(contribution: Array, label: Array, run: Array, current: Array, 
 
 @kernel
 def project_labels(activity: Array, mu: Array, label: Array, voxel_mm: float, seen: Array) -> None:
-    """seen[view, z, x] = the label whose longest unbroken stretch sends most attenuated activity to the view.
+    """seen[view, z, x] = the label whose greatest unbroken stretch sends most attenuated activity to the view.
 
-    A label that a ray crosses twice counts by its greater crossing. 0 where nothing shines.
+    A label that a ray crosses twice counts by its greater crossing; 0 is a label like any other.
     """
     depth, width = activity.shape[1], activity.shape[2]
     half = np.ones((depth, width), np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from photopeak.physics import planar_geometry as geometry
 from photopeak.physics import planar_kernels as kernels
-from photopeak.physics.planar_geometry import Placement
+from photopeak.physics.planar_geometry import Bands, Placement
 
 if TYPE_CHECKING:
     from photopeak.physics.planar import PlanarCamera, Window
@@ -19,23 +19,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One blur onto the detector: of the nodes themselves (``factor`` 0), or of their binned sum."""
+    """One blur onto the detector. ``coarse``, where there is one, first sums the nodes onto a coarser lattice."""
 
-    factor: int
-    z: geometry.Bands
-    x: tuple[geometry.Bands, geometry.Bands]
+    z: Bands
+    x: tuple[Bands, Bands]
+    coarse: tuple[Bands, Bands] | None = None  # along z and x
 
-    def add(self, source: NDArray[np.float32], view: int, image: NDArray[np.float32]) -> None:
-        """Add this layer's blur of its source, (k, z, x) on its own lattice, to a view's image."""
-        z, x = self.z, self.x[view]
-        kernels.blur(source, z.taps, z.start, z.weight, x.start, x.weight, image)
+    def add(self, planes: NDArray[np.float32], view: int, image: NDArray[np.float32]) -> None:
+        """Add what this layer makes of one view's nodes (k, z, x), or of their sum (1, z, x), to its image."""
+        if self.coarse is not None:
+            scattering = self._lattice()
+            _blur(planes, *self.coarse, scattering[0])
+            planes = scattering
+        _blur(planes, self.z, self.x[view], image)
 
-    def take(self, image: NDArray[np.float32], view: int) -> NDArray[np.float32]:
-        """The transpose of ``add``: what the image gives back to this layer's source."""
-        z, x = self.z, self.x[view]
-        source = np.zeros((len(z.taps), z.start.shape[1], x.start.shape[1]), np.float32)
-        kernels.back_blur(source, z.taps, z.start, z.weight, x.start, x.weight, image)
-        return source
+    def take(self, image: NDArray[np.float32], view: int, planes: NDArray[np.float32]) -> None:
+        """The transpose of ``add``: add what the image gives back to the nodes."""
+        if self.coarse is None:
+            _back_blur(planes, self.z, self.x[view], image)
+            return
+        scattering, flat = self._lattice(), np.zeros((1, *planes.shape[1:]), np.float32)
+        _back_blur(scattering, self.z, self.x[view], image)
+        _back_blur(flat, *self.coarse, scattering[0])
+        planes += flat
+
+    def _lattice(self) -> NDArray[np.float32]:
+        return np.zeros((1, self.z.start.shape[1], self.x[0].start.shape[1]), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,43 +57,48 @@ class PlanarPlan:
     @staticmethod
     def of(camera: PlanarCamera, placement: Placement, window: Window) -> PlanarPlan:
         nodes = geometry.nodes(camera, placement)
-        layers = [_layer(camera, placement, 0, nodes.sigma_mm, 1.0)] if window.primary else []
+        z_mm, x_mm = (geometry.lattice_mm(placement, axis) for axis in (2, 0))
+        layers = [_layer(camera, placement, (z_mm, x_mm), nodes.sigma_mm)] if window.primary else []
         for share, sigma in window.scatter:
-            factor = geometry.scatter_factor(sigma, placement.voxel_mm)
-            # Binning widens by (f² − 1) h²/12; the blur that follows is narrowed by as much.
-            binned = (factor**2 - 1) * placement.voxel_mm**2 / 12.0
-            layers.append(_layer(camera, placement, factor, np.array([math.sqrt(sigma**2 - binned)]), share))
+            pitch = geometry.coarse_pitch_mm(sigma, placement.voxel_mm)
+            (z_points, z), (x_points, x) = geometry.coarse(z_mm, pitch), geometry.coarse(x_mm, pitch)
+            narrowed = np.array([math.sqrt(sigma**2 - pitch**2 / 4.0)])
+            layer = _layer(camera, placement, (z_points, x_points), narrowed, share)
+            layers.append(replace(layer, coarse=(z, x)))
         return PlanarPlan(nodes, tuple(layers))
 
     def image(self, planes: NDArray[np.float32], view: int, image: NDArray[np.float32]) -> None:
         """Add what one view's nodes (k, z, x) make on its detector to ``image``."""
-        flat = np.zeros(planes.shape[1:], np.float32)
-        kernels.flatten(planes, flat)
+        flat = np.zeros((1, *planes.shape[1:]), np.float32)
+        kernels.flatten(planes, flat[0])
         for layer in self.layers:
-            layer.add(planes if layer.factor == 0 else self._coarse(flat, layer), view, image)
+            layer.add(planes if layer.coarse is None else flat, view, image)
 
     def planes(self, image: NDArray[np.float32], view: int, planes: NDArray[np.float32]) -> None:
         """The transpose of ``image``: add what an image gives back to the nodes."""
         for layer in self.layers:
-            source = layer.take(image, view)
-            if layer.factor == 0:
-                planes += source
-            else:
-                kernels.back_coarsen(planes, layer.factor, source[0])
-
-    def _coarse(self, flat: NDArray[np.float32], layer: Layer) -> NDArray[np.float32]:
-        out = np.zeros((1, layer.z.start.shape[1], layer.x[0].start.shape[1]), np.float32)
-        kernels.coarsen(flat, layer.factor, out[0])
-        return out
+            layer.take(image, view, planes)
 
 
 def _layer(
-    camera: PlanarCamera, placement: Placement, factor: int, sigmas_mm: NDArray[np.float64], share: float
+    camera: PlanarCamera,
+    placement: Placement,
+    lattice_mm: tuple[NDArray[np.float64], NDArray[np.float64]],
+    sigmas_mm: NDArray[np.float64],
+    share: float = 1.0,
 ) -> Layer:
-    z_mm = geometry.lattice_mm(placement, 2, max(1, factor))
-    x_mm = geometry.lattice_mm(placement, 0, max(1, factor))
+    """Bands from a lattice (z, x) onto rows and onto the columns of either view."""
+    z_mm, x_mm = lattice_mm
     z = geometry.bands(z_mm, geometry.rows(camera, placement.top_mm), sigmas_mm, share)
     anterior, posterior = (
         geometry.bands(x_mm, geometry.columns(camera, view, placement.middle_mm), sigmas_mm) for view in range(2)
     )
-    return Layer(factor, z, (anterior, posterior))
+    return Layer(z, (anterior, posterior))
+
+
+def _blur(source: NDArray[np.float32], z: Bands, x: Bands, image: NDArray[np.float32]) -> None:
+    kernels.blur(source, z.taps, z.start, z.weight, x.start, x.weight, image)
+
+
+def _back_blur(source: NDArray[np.float32], z: Bands, x: Bands, image: NDArray[np.float32]) -> None:
+    kernels.back_blur(source, z.taps, z.start, z.weight, x.start, x.weight, image)

@@ -53,30 +53,42 @@ class PlanarTorch(PlanarOperator):
         own = torch.eye(2 * depth, dtype=self.mu.dtype, device=self.mu.device)
         return torch.stack([own[:, :depth], own[:, depth:]])
 
-    def _primary(self, nodes: geometry.Nodes) -> list[tuple[int, Tensor, Tensor]]:
+    def _primary(self, nodes: geometry.Nodes) -> list[tuple[Tensor, Tensor]]:
         if not self.scene.window.primary:
             return []
         if self.exact:
             sigmas = [self.camera.sigma_mm(float(d)) for d in self.placement.distances_mm().reshape(-1)]
         else:
             sigmas = [float(s) for s in nodes.sigma_mm]
-        return [self._bands(sigmas, 0, 1.0)]
+        z_mm, x_mm = (geometry.lattice_mm(self.placement, axis) for axis in (2, 0))
+        return [self._bands(z_mm, x_mm, sigmas)]
 
-    def _scatter(self) -> list[tuple[int, Tensor, Tensor]]:
+    def _scatter(self) -> list[tuple[Tensor, Tensor]]:
+        """Each component as one blur of the summed nodes: B-spline shares, then the Gaussian between points."""
         layers = []
         for share, sigma in self.scene.window.scatter:
-            factor = geometry.scatter_factor(sigma, self.placement.voxel_mm)
-            narrowed = (sigma**2 - (factor**2 - 1) * self.placement.voxel_mm**2 / 12.0) ** 0.5
-            layers.append(self._bands([narrowed], factor, share))
+            pitch = geometry.coarse_pitch_mm(sigma, self.placement.voxel_mm)
+            z_points, z_spline = self._spline(2, pitch)
+            x_points, x_spline = self._spline(0, pitch)
+            z, x = self._bands(z_points, x_points, [(sigma**2 - pitch**2 / 4.0) ** 0.5])
+            layers.append((share * z @ z_spline, x @ x_spline))
         return layers
 
-    def _bands(self, sigmas: list[float], factor: int, share: float) -> tuple[int, Tensor, Tensor]:
+    def _bands(self, z_mm: object, x_mm: object, sigmas: list[float]) -> tuple[Tensor, Tensor]:
         """Z as (k, row, z) and X as (view, k, column, x)."""
         across = [geometry.columns(self.camera, v, self.placement.middle_mm) for v in range(2)]
-        rows = geometry.rows(self.camera, self.placement.top_mm)
-        z = share * self._gaussians(geometry.lattice_mm(self.placement, 2, max(1, factor)), rows, sigmas)
-        x_mm = geometry.lattice_mm(self.placement, 0, max(1, factor))
-        return factor, z, torch.stack([self._gaussians(x_mm, pixels, sigmas) for pixels in across])
+        z = self._gaussians(z_mm, geometry.rows(self.camera, self.placement.top_mm), sigmas)
+        return z, torch.stack([self._gaussians(x_mm, pixels, sigmas) for pixels in across])
+
+    def _spline(self, axis: int, pitch_mm: float) -> tuple[Tensor, Float[Tensor, "j i"]]:
+        """Points one pitch apart around the voxels, and the quadratic B-spline of each voxel at each point."""
+        centres = torch.as_tensor(geometry.lattice_mm(self.placement, axis), dtype=torch.float64)
+        first = centres[0] - pitch_mm
+        count = int(torch.floor((centres[-1] - first) / pitch_mm + 0.5)) + 2
+        points = first + pitch_mm * torch.arange(count, dtype=torch.float64)
+        t = ((centres - points[:, None]) / pitch_mm).abs()
+        spline = torch.where(t <= 0.5, 0.75 - t**2, 0.5 * (1.5 - t).clamp_min(0.0) ** 2)
+        return points, spline.to(self.mu)
 
     def _gaussians(self, centres_mm: object, pixels: Pixels, sigmas: list[float]) -> Float[Tensor, "k out i"]:
         """Gaussians of variance σ² + pitch²/12, cut at whole pixels, summing to 1 over an endless detector."""
@@ -100,8 +112,8 @@ class PlanarTorch(PlanarOperator):
     def _view(self, x: Tensor, view: int) -> Tensor:
         planes = torch.einsum("ky,zyx->kzx", self.shares[view], x * self.through[view])
         image = self.mu.new_zeros(self.camera.matrix)
-        for factor, z, across in self.layers:
-            source = planes if factor == 0 else _binned(planes.sum(0, keepdim=True), factor)
+        for z, across in self.layers:
+            source = planes if z.shape[0] == planes.shape[0] else planes.sum(0, keepdim=True)
             image += torch.einsum("krz,kzx,kcx->rc", z, source, across[view])
         return image * self.gain[view]
 
@@ -110,20 +122,7 @@ class PlanarTorch(PlanarOperator):
         for i, view in enumerate(self.views):
             image = y[i].to(self.mu) * self.gain[view]
             planes = self.mu.new_zeros((self.shares.shape[1], self.mu.shape[0], self.mu.shape[2]))
-            for factor, z, across in self.layers:
-                source = torch.einsum("krz,rc,kcx->kzx", z, image, across[view])
-                planes = planes + (source if factor == 0 else _spread(source, factor, planes.shape))
+            for z, across in self.layers:  # a single plane's share goes to every node alike
+                planes = planes + torch.einsum("krz,rc,kcx->kzx", z, image, across[view])
             x += torch.einsum("ky,kzx->zyx", self.shares[view], planes) * self.through[view]
         return x.to(y.dtype)
-
-
-def _binned(planes: Tensor, factor: int) -> Tensor:
-    """Sums over factor × factor pixels, the last bins filled up with zeros."""
-    z, x = planes.shape[1:]
-    padded = torch.nn.functional.pad(planes, (0, -x % factor, 0, -z % factor))
-    return torch.nn.functional.avg_pool2d(padded[None], factor)[0] * factor**2
-
-
-def _spread(source: Tensor, factor: int, shape: torch.Size) -> Tensor:
-    wide = source.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
-    return wide[:, : shape[1], : shape[2]]
