@@ -1,8 +1,8 @@
 """One patient's disease, drawn into one body until each view shows what the plan says.
 
-The order is: mimics into the healthy body; the superscan's redistribution where there is one; then
-metastases and arthritis, one candidate after the other, each looked at in both views (``visibility``) in the
-body without disease. A candidate is kept where its visible views are still wanted. One that both views see
+The order is: the superscan's redistribution where there is one; mimics; then metastases and arthritis, one
+candidate after the other, clear of the mimics, each looked at in both views (``visibility``) in the body
+without disease. Everything is painted at once, in the end. A candidate is kept where its visible views are still wanted. One that both views see
 while only one is wanted is dimmed until only that view sees it; one that neither sees may be brightened. So
 the numbers of visible lesions are exactly the plan's, by construction and not by luck.
 """
@@ -59,14 +59,13 @@ class Finding:
 class Disease:
     """Everything that was added to one healthy body.
 
-    ``findings`` are metastases and arthritis, numbered from 1 on; ``mimics`` the rest; ``without`` is the
-    body before disease (mimics and superscan in it), ``body`` the one that is imaged.
+    ``findings`` are metastases and arthritis, numbered from 1 on; ``mimics`` the rest; ``body`` is the one
+    that is imaged.
     """
 
     plan: PatientPlan
     findings: tuple[Finding, ...]
     mimics: tuple[Finding, ...]
-    without: Body
     body: Body
     skeleton_ml: float
     flare: bool = False
@@ -97,30 +96,33 @@ def draw_disease(
     viewing_of: Callable[[Body], Viewing],
     rng: np.random.Generator,
     dominant: str = "right",
+    *,
+    take_over: bool = False,
 ) -> Disease:
-    """Draw the disease of one plan into a healthy body; ``viewing_of`` places a body before the camera."""
+    """Draw the disease of one plan into a healthy body; ``viewing_of`` places a body before the camera.
+
+    ``take_over`` paints into the given body's own arrays, which saves a copy of them; the healthy body is
+    gone then.
+    """
     index = BoneIndex.of(body)
-    mimics = [deposit(body, m, rng) for m in draw_mimics(body, index, difficulty, rng)]
-    without = paint(body, mimics) if mimics else body
-    if plan.superscan:
-        without = superscan(without, rng)
+    without = superscan(body, rng) if plan.superscan else body
     case = _Case(without, plan, difficulty, viewing_of(without), rng)
+    case.mimics = [case.look(m) for m in draw_mimics(without, index, difficulty, rng)]
     habit = Habit.draw(plan.primary, difficulty, rng)
     if plan.label_m:
         case.fill(plan.metastases, lambda: [draw_metastasis(without, index, habit, rng, 0)])
         case.occult(int(rng.poisson(difficulty.occult_rate)), lambda: draw_metastasis(without, index, habit, rng, 0))
     if plan.label_a:
         case.fill(plan.arthritis, _joints(without, plan, difficulty, dominant, rng))
-    others = [Finding(replace_id(d, i), footprints(body, d, case.viewing)) for i, d in enumerate(mimics, 1)]
-    findings = tuple(replace(f, deposit=replace_id(f.deposit, i)) for i, f in enumerate(case.found, 1))
+    findings, mimics = _numbered(case.found), _numbered(case.mimics)
+    whole = paint(without, [f.deposit for f in (*mimics, *findings)], take_over=take_over)
     flare = habit.flare and bool(plan.label_m)
-    whole = paint(without, [f.deposit for f in findings]) if findings else without
-    return Disease(plan, findings, tuple(others), without, whole, index.volume_ml(body.voxel_mm), flare)
+    return Disease(plan, findings, mimics, whole, index.volume_ml(body.voxel_mm), flare)
 
 
-def replace_id(one: Deposit, number: int) -> Deposit:
-    """The same deposit under another number."""
-    return replace(one, lesion=replace(one.lesion, id=number))
+def _numbered(found: list[Finding]) -> tuple[Finding, ...]:
+    """Findings with their numbers, from 1 on."""
+    return tuple(replace(f, deposit=replace(f.deposit, lesion=replace(f.lesion, id=i))) for i, f in enumerate(found, 1))
 
 
 def _joints(
@@ -148,6 +150,7 @@ class _Case:
         self.viewing = viewing
         self.rng = rng
         self.found: list[Finding] = []
+        self.mimics: list[Finding] = []
 
     def look(self, lesion: Lesion) -> Finding:
         one = deposit(self.body, lesion, self.rng)
@@ -159,7 +162,11 @@ class _Case:
 
     def free(self, lesion: Lesion) -> bool:
         """True where no lesion stands yet: they must be told apart, and a joint is affected once."""
-        for other in self.found:
+        for other in (*self.mimics, *self.found):
+            if other.lesion.kind == "Paget disease":
+                if lesion.site == other.lesion.site:
+                    return False
+                continue
             if lesion.kind == other.lesion.kind == "arthritis" and lesion.site == other.lesion.site:
                 return False
             gap = np.array(lesion.centre_mm) - np.array(other.lesion.centre_mm)

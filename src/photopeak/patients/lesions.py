@@ -8,7 +8,7 @@ and what the camera sees of one lesion is the projection of its own deposit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -108,15 +108,18 @@ def deposit(body: Body, lesion: Lesion, rng: np.random.Generator) -> Deposit:
     return Deposit(lesion, (box[0].start, box[1].start, box[2].start), change, metal)
 
 
-def paint(body: Body, deposits: Iterable[Deposit]) -> Body:
-    """The body with the deposits added; uptake and attenuation stay ≥ 0, and nothing else changes."""
-    uptake, mu = body.uptake.copy(), body.mu_per_cm
+def paint(body: Body, deposits: Sequence[Deposit], *, take_over: bool = False) -> Body:
+    """The body with the deposits added; uptake and attenuation stay ≥ 0, and nothing else changes.
+
+    ``take_over`` writes into the given body's arrays instead of copies.
+    """
+    metal = any(d.mu_per_cm is not None for d in deposits)
+    uptake = body.uptake.copy() if deposits and not take_over else body.uptake
+    mu = body.mu_per_cm.copy() if metal and not take_over else body.mu_per_cm
     for one in deposits:
         here = uptake[one.box]
         np.maximum(here + one.uptake, 0.0, out=here)
         if one.mu_per_cm is not None:
-            if mu is body.mu_per_cm:
-                mu = mu.copy()
             np.maximum(mu[one.box] + one.mu_per_cm, 0.0, out=mu[one.box])
     return replace(body, uptake=uptake, mu_per_cm=mu)
 
@@ -164,8 +167,8 @@ def _box(body: Body, lesion: Lesion) -> tuple[slice, slice, slice]:
     """Voxels within 1.5 semi-axes along each axis (the roughness may reach beyond 1.15), inside the grid."""
     half = 1.5 * np.sqrt((np.array(lesion.axes_mm) ** 2).sum(axis=0))
     origin, h = np.asarray(body.origin_mm), body.voxel_mm
-    low = np.floor((np.array(lesion.centre_mm) - half - origin) / h).astype(int)
-    high = np.ceil((np.array(lesion.centre_mm) + half - origin) / h).astype(int) + 1
+    low = np.floor((np.array(lesion.centre_mm) - half - origin) / h).astype(int).tolist()
+    high = (np.ceil((np.array(lesion.centre_mm) + half - origin) / h).astype(int) + 1).tolist()
     z, y, x = body.uptake.shape
     limit = (x, y, z)
     slices = [slice(min(max(0, a), n), max(0, min(b, n))) for a, b, n in zip(low, high, limit, strict=True)]

@@ -115,18 +115,27 @@ def draw_metastasis(body: Body, index: BoneIndex, habit: Habit, rng: np.random.G
 
 
 def _bone(index: BoneIndex, region: str, rng: np.random.Generator) -> str:
-    """A bone of the site, by its weight; vertebrae and pelvis share it by volume."""
-    names, weights = [], []
-    for pattern, weight in table()["bones"][region]:
-        for number, name in enumerate(index.names):
-            if index.count[number] and re.fullmatch(pattern, bare(name)):
-                names.append(name)
-                weights.append(weight * (float(index.count[number]) if region == "vertebra" else 1.0))
-    if not names:
+    """A bone of the site, by its weight; vertebrae share theirs by volume."""
+    numbers, weights = _members(index.names, region)
+    volume = index.count[list(numbers)].astype(np.float64)
+    weight = np.array(weights) * (volume if region == "vertebra" else volume > 0)
+    if not weight.any():
         raise PhotopeakError(
             f"this body has no bone for a metastasis of the {region}. Remedy: name its bones as the anatomy does."
         )
-    return str(rng.choice(names, p=np.array(weights) / sum(weights)))
+    return index.names[numbers[int(rng.choice(len(numbers), p=weight / weight.sum()))]]
+
+
+@lru_cache(maxsize=64)
+def _members(names: tuple[str, ...], region: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Numbers of the structures that belong to a site, and their weights."""
+    found = [
+        (number, weight)
+        for pattern, weight in table()["bones"][region]
+        for number, name in enumerate(names)
+        if re.fullmatch(pattern, bare(name))
+    ]
+    return tuple(n for n, _ in found), tuple(float(w) for _, w in found)
 
 
 def _voxel(voxels: Int[np.ndarray, "n 3"], region: str, bone: str, rng: np.random.Generator) -> tuple[int, str]:

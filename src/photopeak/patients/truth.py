@@ -29,6 +29,7 @@ from photopeak.patients.visibility import MASK_LEVEL, VIEWS, Footprint, Viewing
 from photopeak.physics import planar_geometry as geometry
 
 Points = list[list[float]]
+POLYGON_POINTS = 24  # about as many as a careful physician clicks
 MU_SOFT = 0.154  # 1/cm at 140.5 keV
 
 
@@ -49,7 +50,7 @@ def truth_of(disease: Disease, viewing: Viewing, acquisition: Acquisition) -> Tr
     seen = [_shifted(f, acquisition) for f in disease.findings]
     lesions = lesion_map(disease.findings, seen, viewing.camera.matrix)
     names = {f.lesion.id: f"{f.lesion.kind}: {f.lesion.site}" for f in disease.findings if any(f.annotated)}
-    regions = moved(region_map(disease.without, viewing), acquisition)
+    regions = moved(region_map(disease.body, viewing), acquisition)
     return Truth(regions, region_names(), lesions, names, visibility(disease), _document(disease, seen, acquisition))
 
 
@@ -139,7 +140,7 @@ def polygon(footprint: Footprint) -> Points:
     if size.max() <= 0:
         return []
     contour = max(measure.find_contours(size, MASK_LEVEL * float(size.max())), key=len)  # type: ignore[no-untyped-call]
-    simple = measure.approximate_polygon(contour, 0.3)[:-1]  # type: ignore[no-untyped-call]
+    simple = contour[: -1 : max(1, len(contour) // POLYGON_POINTS)]
     return [[round(float(c) - 0.5 + footprint.column, 2), round(float(r) - 0.5 + footprint.row, 2)] for r, c in simple]
 
 
@@ -201,14 +202,13 @@ def _document(
 
 def metastatic_ml(disease: Disease) -> float:
     """Volume of bone in which metastases add more than half of their uptake (each voxel once)."""
-    body = disease.without
     taken: set[tuple[int, int, int]] = set()
     for f in disease.findings:
         if f.lesion.kind == "metastasis":
             inside: Bool[np.ndarray, "z y x"] = f.deposit.uptake > 0.5 * f.lesion.added
             inside = inside | (f.deposit.uptake < 0)
             taken.update(map(tuple, np.argwhere(inside) + f.deposit.start))
-    return len(taken) * body.voxel_mm**3 / 1000.0
+    return len(taken) * disease.body.voxel_mm**3 / 1000.0
 
 
 def _lesion_json(finding: Finding, seen: tuple[Footprint, Footprint]) -> Json:

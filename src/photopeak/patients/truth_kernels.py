@@ -127,6 +127,9 @@ def close_gaps(seen: Array, out: Array) -> None:
             out[r, c] = seen[r, c]
             if seen[r, c] != 0 or r == 0 or c == 0 or r == rows - 1 or c == columns - 1:
                 continue
+            # Five of eight neighbours include one of the four nearest: most empty points end here.
+            if seen[r - 1, c] == 0 and seen[r + 1, c] == 0 and seen[r, c - 1] == 0 and seen[r, c + 1] == 0:
+                continue
             for k in range(9):
                 region = seen[r - 1 + k // 3, c - 1 + k % 3]
                 if region == 0:
