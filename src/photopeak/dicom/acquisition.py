@@ -23,6 +23,7 @@ def read_acquisition(e: Elements, assume: Assumptions, kind: str = "") -> Acquis
     tracers = read_tracers(e, assume, started or e.moment("Series"))
     administered = tracers[0].administered_at if tracers else None
     reference = decay_reference(e, facts, correction, (started, administered))
+    reference = decay_reference(e, facts, correction, (started, administered))
     return Acquisition(
         modality=e.text("Modality"),
         kind=kind,
@@ -94,7 +95,7 @@ def decay_reference(
     """The moment to which values are decay-corrected; None where the file does not settle it.
 
     START means the start of the series. The Series Time serves, unless it is later than the acquisition (a
-    series processed anew carries the processing time): then GE's private scan time does, or nothing :cite:`qiba2016`.
+    series processed anew carries the processing time): then GE's private scan time does, or nothing :cite:`kinahan2010`.
     """
     started, administered = moments
     if stated := e.datetime("DecayCorrectionDateTime"):

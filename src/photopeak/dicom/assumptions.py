@@ -42,6 +42,16 @@ def _nuclide(text: str) -> str:
     return nuclide
 
 
+def _moment(text: str) -> dt.datetime:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("a date and time, as in 2024-05-31T09:30") from None
+    if moment.tzinfo is not None:
+        raise ValueError("a time without zone: times of a file are local")
+    return moment
+
+
 def _pair(text: str) -> tuple[float, float]:
     numbers = [_positive(part) for part in text.split(",")]
     if len(numbers) > 2:
@@ -60,11 +70,12 @@ KEYS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     "nuclide": (_nuclide, "the nuclide, as in Tc-99m"),
     "half_life_s": (_positive, "its half-life"),
     "activity_mbq": (_positive, "the administered activity"),
-    "administered_at": (dt.datetime.fromisoformat, "when it was given, as in 2024-05-31T09:30"),
-    "started_at": (dt.datetime.fromisoformat, "when the acquisition started"),
+    "administered_at": (_moment, "when it was given, as in 2024-05-31T09:30"),
+    "started_at": (_moment, "when the acquisition started"),
     "duration_s": (_positive, "how long the acquisition took"),
     "decay_correction": (_one_of("START", "ADMIN", "NONE"), "the moment to which values are decay-corrected"),
-    "decay_reference": (dt.datetime.fromisoformat, "that moment itself, where START leaves it open"),
+    "decay_reference": (_moment, "that moment itself, where START leaves it open"),
+    "decay_reference": (_moment, "that moment, where START leaves it open"),
     "weight_kg": (_positive, "the patient's weight"),
     "height_m": (_positive, "the patient's height"),
     "age_years": (_positive, "the patient's age"),

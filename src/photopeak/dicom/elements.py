@@ -8,12 +8,15 @@ An element that is absent, empty or holds the zero that stands for "not entered"
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
+import struct
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
 from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
@@ -42,11 +45,13 @@ def tag_of(keyword: str) -> int:
 class Elements:
     """A dataset (or an item of a sequence) and the file it came from."""
 
-    __slots__ = ("data", "path")
+    __slots__ = ("data", "elements", "path")
 
     def __init__(self, data: Dataset, path: str) -> None:
         self.data = data
         self.path = path
+        # Plain numbers as keys: pydicom compares its tags in Python, which takes most of a reading's time.
+        self.elements: dict[int, Any] = {int(tag): element for tag, element in data._dict.items()}
 
     def refuse(self, keyword: str, meaning: str, remedy: str = RE_EXPORT) -> DicomError:
         """The error that names this element; the caller raises it."""
@@ -54,10 +59,15 @@ class Elements:
         return DicomError(self.path, tag_text(tag_of(keyword)), f"{name}: {meaning}", remedy)
 
     def values(self, keyword: str) -> list[Any]:
-        """Every value of an element, the empty ones left out."""
-        tag = tag_of(keyword)
-        if tag not in self.data:
+        """Every value of an element, the empty ones left out; numbers in text are still text."""
+        return self._values(tag_of(keyword))
+
+    def _values(self, tag: int) -> list[Any]:
+        element = self.elements.get(tag)
+        if element is None:
             return []
+        if isinstance(element, RawDataElement) and (plain := plain_values(element)) is not None:
+            return plain
         value = self.data[tag].value
         if isinstance(value, (MultiValue, list, tuple)):
             return [v for v in value if v is not None and v != ""]
@@ -97,9 +107,10 @@ class Elements:
 
     def items(self, keyword: str) -> list[Elements]:
         tag = tag_of(keyword)
-        if tag not in self.data:
+        element = self.elements.get(tag)
+        if element is None:
             return []
-        value = self.data[tag].value
+        value = self.data[tag].value if isinstance(element, RawDataElement) else element.value
         if not all(isinstance(item, Dataset) for item in value or ()):
             raise self.refuse(keyword, "is not a sequence.")
         return [Elements(item, self.path) for item in value or ()]
@@ -137,20 +148,14 @@ class Elements:
     def private(self, group: int, creator: str, element: int) -> list[Any]:
         """Values of a private element, if that creator's block is there."""
         for block in range(0x10, 0x20):  # writers take the first free block; none has been seen beyond these
-            reservation = group << 16 | block
-            if reservation not in self.data or str(self.data[reservation].value).strip() != creator:
-                continue
-            tag = group << 16 | block << 8 | element
-            value = self.data[tag].value if tag in self.data else None
-            if isinstance(value, (MultiValue, list)):
-                return list(value)
-            return [] if value is None or value == "" else [value]
+            if self._values(group << 16 | block) == [creator]:
+                return self._values(group << 16 | block << 8 | element)
         return []
 
     def _number(self, keyword: str, value: Any) -> float:
         if isinstance(value, (int, float)):
             return float(value)
-        if isinstance(value, str) and _NUMBER.match(value.strip()):
+        if isinstance(value, str) and _NUMBER.match(value) and math.isfinite(float(value)):
             return float(value)
         raise self.refuse(keyword, f"is {str(value)[:40]!r}, not a number.")
 
@@ -162,6 +167,26 @@ class Elements:
             return parse(text)
         except ValueError as error:
             raise self.refuse(keyword, f"is {text[:40]!r}: {error}.") from None
+
+
+_TEXT_VRS = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI"})
+_ONE_TEXT_VRS = frozenset({"LT", "ST", "UT"})
+_BINARY_VRS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
+
+
+def plain_values(raw: RawDataElement) -> list[Any] | None:
+    """The values of an element of plain text or numbers, without pydicom; None leaves another to it."""
+    data, vr = raw.value, raw.VR
+    if not data:
+        return []
+    if vr in _TEXT_VRS and data.isascii() and b"\x1b" not in data:
+        return [v for part in data.decode("ascii").split("\\") if (v := part.strip(" \0"))]
+    if vr in _ONE_TEXT_VRS and data.isascii() and b"\x1b" not in data:
+        return [data.decode("ascii").rstrip(" \0")]
+    code = _BINARY_VRS.get(vr or "")
+    if code is None or len(data) % (size := struct.calcsize(code)):
+        return None
+    return list(struct.unpack(f"{'<' if raw.is_little_endian else '>'}{len(data) // size}{code}", data))
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
