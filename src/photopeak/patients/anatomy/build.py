@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from photopeak.patients.anatomy.curves import rotation
 from photopeak.patients.anatomy.outline import outline
 from photopeak.patients.anatomy.pose import Posed
 from photopeak.patients.anatomy.rasterise import Canvas, draw_bones, draw_organs, draw_outline
-from photopeak.patients.anatomy.scaling import HEAD, Scaling
+from photopeak.patients.anatomy.scaling import Scaling
 from photopeak.patients.anatomy.skeleton import GROUPS, Skeleton, skeleton
 from photopeak.patients.anatomy.uptake import Details, draw_details, primitive_uptake
 from photopeak.patients.anatomy.variants import apply_variants
 from photopeak.patients.anatomy.variation import Variation
 from photopeak.patients.body import Body, Person
 
-CHEST = GROUPS.index("chest")
+CHEST, HEAD = GROUPS.index("chest"), GROUPS.index("head")
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ def make_body(person: Person, variation: Variation, voxel_mm: float = 3.0, mu: M
     surface = outline(posed)
     canvas = Canvas.around(*surface.extent(), voxel_mm, details.texture_shift)
     draw_outline(canvas, surface, variation.tracer.soft, mu.soft)
-    _fill_bladder(reference, points, variation.tracer.bladder_ml)
-    draw_organs(canvas, reference, points, u, mu.lung, mu.soft)
-    draw_bones(canvas, reference, points, radius, u, mu.bone)
+    _fill_bladder(reference, points, variation.tracer.bladder_ml, details.bladder)
+    draw_organs(canvas, reference, points, u, (mu.soft, mu.lung))
+    draw_bones(canvas, reference, (points, radius), u, mu.bone)
     apply_variants(canvas, posed, variation.variants, reference)
     x, y, z = (float(v) for v in canvas.origin_mm)
     shape = canvas.shape
@@ -70,11 +71,14 @@ def _rib_numbers(reference: Skeleton) -> Int[np.ndarray, "labels"]:
     return number
 
 
-def _fill_bladder(reference: Skeleton, points: Float[np.ndarray, "points 3"], volume_ml: float) -> None:
-    """Swell the bladder of the reference (85 ml) to its volume, keeping its floor where it is."""
-    prim = reference.prim_name.index("bladder")
-    here = np.flatnonzero(reference.point_prim == prim)
+def _fill_bladder(
+    reference: Skeleton, points: Float[np.ndarray, "points 3"], volume_ml: float, shape: Float[np.ndarray, "5"]
+) -> None:
+    """Swell the bladder of the reference (85 ml) to its volume on its floor; ``shape`` leans and flattens it."""
+    here = np.flatnonzero(reference.point_prim == reference.prim_name.index("bladder"))
     centre, axes = points[here[0]].copy(), points[here[1:]] - points[here[0]]
-    grow = (volume_ml / 85.0) ** (1.0 / 3.0)
-    centre += (grow - 1.0) * np.array([0.0, 0.0, np.linalg.norm(axes[2])])
-    points[here[0]], points[here[1:]] = centre, centre + grow * axes
+    flat = np.exp(0.12 * shape[:3] - 0.12 * shape[:3].mean())
+    axes = (volume_ml / 85.0) ** (1.0 / 3.0) * flat[:, None] * axes @ rotation((0.0, 9.0 * shape[3], 0.0)).T
+    lift = np.linalg.norm(axes[2]) - np.linalg.norm(points[here[3]] - centre)
+    points[here[0]] = centre + np.array([4.0 * shape[4], 0.0, lift])
+    points[here[1:]] = points[here[0]] + axes

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from photopeak.patients.anatomy.curves import Array
 from photopeak.patients.anatomy.pose import Posed
 from photopeak.patients.anatomy.scaling import REFERENCE_WEIGHT_KG
-from photopeak.patients.anatomy.skeleton import document
+from photopeak.patients.anatomy.skeleton import GROUPS, SIDES, document
 
 SIDE_NAMES = ("left", "right")
+PARTS = ("head", "arm", "fore", "hand", "foot")
 
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """In millimetres, posed. A loft row is z, centre x, centre y, a, b, e, lean dx/dy."""
+    """In millimetres, posed. A loft row is z, centre x, centre y, a, b, boxiness, lean dx/dy."""
 
-    lofts: tuple[Float[np.ndarray, "rows 7"], ...]
+    lofts: tuple[Float[np.ndarray, "_ 7"], ...]
     cones: Int[np.ndarray, "cones"]
     point_mm: Float[np.ndarray, "points 3"]
     radius_mm: Float[np.ndarray, "points"]
@@ -45,48 +48,90 @@ def fatness(posed: Posed) -> float:
     return max(0.82, float(np.sqrt(scaling.person.weight_kg / REFERENCE_WEIGHT_KG / scaling.f)))
 
 
+@dataclass(frozen=True, eq=False)
+class _Reference:
+    """The file's outline as flat points, so that one call poses them all.
+
+    ``kind`` of each part is "loft", "chain", "ell" or "breast"; its points are ``first[i]`` to ``first[i + 1]``.
+    """
+
+    kind: tuple[str, ...]
+    group: tuple[str, ...]
+    side: tuple[str, ...]
+    rows: tuple[Array, ...]  # loft rows; chain radii
+    first: tuple[int, ...]
+    point_mm: Float[np.ndarray, "n 3"]
+    point_group: Int[np.ndarray, "n"]
+    point_side: Int[np.ndarray, "n"]
+
+
+def _parts() -> list[dict[str, Any]]:
+    source = document()["outline"]
+    breast = {**document()["scale"]["female"]["breast"], "t": "breast"}
+    return [source["trunk"], source["leg"], *(p for key in PARTS for p in source[key]), breast]
+
+
+@lru_cache(maxsize=1)
+def _reference() -> _Reference:
+    kind: list[str] = []
+    group: list[str] = []
+    side: list[str] = []
+    rows: list[Array] = []
+    points: list[Array] = []
+    for part in _parts():
+        for where in SIDE_NAMES if part.get("lr") else ("",):
+            if part["t"] == "loft":
+                table = np.asarray(part["rows"], dtype=np.float64)
+                xyz = table[:, [1, 2, 0]]
+            elif part["t"] == "chain":
+                table = np.asarray(part["p"], dtype=np.float64)
+                xyz = table[:, :3]
+            else:
+                table = np.asarray([part["c"], *(part["c"] + np.diag(part["s"]))], dtype=np.float64)
+                xyz = table
+            kind.append(part["t"])
+            group.append(part["k"])
+            side.append(where)
+            rows.append(table)
+            points.append(xyz)
+    count = [len(p) for p in points]
+    numbers = np.repeat([GROUPS.index(g) for g in group], count), np.repeat([SIDES[s] for s in side], count)
+    first = (0, *(int(n) for n in np.cumsum(count)))
+    return _Reference(tuple(kind), tuple(group), tuple(side), tuple(rows), first, np.vstack(points), *numbers)
+
+
 def outline(posed: Posed) -> Outline:
     """The surface of one posed person."""
-    source, girth = document()["outline"], fatness(posed)
-    legs = [_leg(posed, source["leg"]["rows"], girth, side) for side in SIDE_NAMES]
-    lofts = [_within(_trunk(posed, source["trunk"]["rows"], girth), legs), *legs]
-    points: list[Any] = []
-    cones: list[int] = []
-    centres, axes = [], []
-    breasts = [document()["scale"]["female"]["breast"]] if posed.scaling.female else []
-    parts = [p for key in ("head", "arm", "fore", "hand", "foot") for p in source[key]]
-    for part in [*parts, *breasts]:
-        for side in SIDE_NAMES if part.get("lr") else ("",):
-            if part["t"] == "chain":
-                first = sum(len(p) for p in points)
-                points.append(_chain(posed, part, girth, side))
-                cones += range(first, first + len(part["p"]) - 1)
-            else:
-                grow = girth**2 if part in breasts else _grow(part["k"], girth)
-                centre, axis = posed.ellipsoid(part["c"], [grow * s for s in part["s"]], part["k"], side)
-                centres.append(centre)
-                axes.append(axis)
-    xyzr = np.vstack(points)
-    return Outline(tuple(lofts), np.array(cones), xyzr[:, :3], xyzr[:, 3].copy(), np.array(centres), np.array(axes))
+    reference, girth = _reference(), fatness(posed)
+    placed = posed.transform(reference.point_mm, reference.point_group, reference.point_side)
+    lofts, chains, centres, axes = [], [], [], []
+    for i, kind in enumerate(reference.kind):
+        p, rows = placed[reference.first[i] : reference.first[i + 1]], reference.rows[i]
+        grow = _grow(reference.group[i], girth)
+        if kind == "loft":
+            trunk = reference.group[i] == "trunk"
+            lofts.append(_trunk(posed, rows, p, girth) if trunk else _leg(posed, rows, p, girth, reference.side[i]))
+        elif kind == "chain":
+            size = posed.scaling.f_head if reference.group[i] == "head" else posed.scaling.f_xy
+            chains.append(np.column_stack([p, rows[:, 3] * size * grow]))
+        elif kind == "ell" or posed.scaling.female:
+            centres.append(p[0])
+            axes.append((p[1:] - p[0]).T * (girth**2 if kind == "breast" else grow))
+    xyzr, ends = np.vstack(chains), np.cumsum([len(c) for c in chains])
+    cones = np.setdiff1d(np.arange(len(xyzr)), ends - 1)
+    lofts[0] = _within(lofts[0], lofts[1:])
+    return Outline(tuple(lofts), cones, xyzr[:, :3], xyzr[:, 3].copy(), np.array(centres), np.array(axes))
 
 
 def _grow(group: str, girth: float) -> float:
     """How much of the girth a part takes on: hands, feet and head little."""
-    share = {"head": 0.25, "hand": 0.3, "finger": 0.2, "foot": 0.3, "fore": 0.7}.get(group, 1.0)
+    share = {"head": 0.25, "hand": 0.3, "finger": 0.2, "foot": 0.3, "fore": 0.6, "arm": 0.85}.get(group, 1.0)
     return 1.0 + share * (girth - 1.0)
 
 
-def _chain(posed: Posed, part: dict[str, Any], girth: float, side: str) -> Float[np.ndarray, "n 4"]:
-    p = np.asarray(part["p"], dtype=np.float64)
-    size = posed.scaling.f_head if part["k"] == "head" else posed.scaling.f_xy
-    return np.column_stack([posed.place(p[:, :3], part["k"], side), p[:, 3] * size * _grow(part["k"], girth)])
-
-
-def _trunk(posed: Posed, rows: Any, girth: float) -> Float[np.ndarray, "n 7"]:
+def _trunk(posed: Posed, r: Array, centre: Array, girth: float) -> Float[np.ndarray, "n 7"]:
     """Heavy people are heavy at the belly (men) and hips (women), less at shoulders, least at the neck."""
-    r, scaling = np.asarray(rows, dtype=np.float64), posed.scaling
-    centre = posed.place(r[:, :3][:, [1, 2, 0]], "trunk")
-    z = r[:, 0]
+    scaling, z = posed.scaling, r[:, 0]
     belly = np.exp(-(((z - 1110) / 130) ** 2))
     share = np.interp(z, [835, 1000, 1100, 1250, 1400, 1480, 1560], [0.95, 1.0, 1.1, 1.0, 0.8, 0.5, 0.4])
     grow = 1 + share * (girth - 1) + belly * (scaling.build.belly - 1)
@@ -105,14 +150,14 @@ def _within(trunk: Float[np.ndarray, "n 7"], legs: list[Float[np.ndarray, "m 7"]
     for leg in legs:
         side = 1.0 if leg[-1, 1] > 0 else -1.0
         reach = np.interp(trunk[:, 0], leg[:, 0], side * leg[:, 1] + leg[:, 3]) - side * trunk[:, 1] - 3.0
-        trunk[:, 3] = np.where(trunk[:, 0] < leg[-1, 0], np.minimum(trunk[:, 3], reach), trunk[:, 3])
+        reach += 0.3 * np.clip(trunk[:, 0] - leg[-1, 0], 0.0, None)
+        trunk[:, 3] = np.minimum(trunk[:, 3], reach)
     return trunk
 
 
-def _leg(posed: Posed, rows: Any, girth: float, side: str) -> Float[np.ndarray, "n 7"]:
-    r, scaling = np.asarray(rows, dtype=np.float64), posed.scaling
-    centre = posed.place(r[:, :3][:, [1, 2, 0]], "leg", side)
-    share = np.interp(r[:, 0], [60, 300, 480, 800], [0.4, 0.75, 0.7, 1.0])
+def _leg(posed: Posed, r: Array, placed: Array, girth: float, side: str) -> Float[np.ndarray, "n 7"]:
+    scaling, centre = posed.scaling, placed.copy()
+    share = np.interp(r[:, 0], [60, 300, 480, 800], [0.25, 0.5, 0.5, 0.85])
     grow = scaling.f_xy * (1 + share * (girth - 1))
     outward = 0.7 * r[:, 3] * (grow - scaling.f_xy) * np.interp(r[:, 0], [300, 700], [0.3, 1.0])
     centre[:, 0] += outward * (1 if side == "left" else -1)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from photopeak.patients.anatomy import rasterise_kernels as kernels
+from photopeak.patients.anatomy import bone_kernels, soft_kernels
 from photopeak.patients.anatomy.outline import Outline
 from photopeak.patients.anatomy.skeleton import Skeleton
-from photopeak.patients.anatomy.texture import tile
+from photopeak.patients.anatomy.texture import SIDE, tile
 
 FAT_MM, FAT_UPTAKE = 9.0, 0.6
 _LOCAL = threading.local()
@@ -42,8 +42,12 @@ class Canvas:
     def to_voxels(self, points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         return np.asarray((points_mm - self.origin_mm) / self.voxel_mm)
 
-    def texture(self, kind: str) -> tuple[Float32[np.ndarray, "64 64 64"], tuple[int, int, int]]:
-        return tile(self.voxel_mm, kind), self.texture_shift
+    def texture(self, kind: str) -> tuple[Float32[np.ndarray, "64 64 width"], tuple[int, int, int]]:
+        return tile(self.voxel_mm, kind, self.shape[2] // SIDE + 2), self.texture_shift
+
+    @property
+    def out(self) -> tuple[Any, Any, Any]:
+        return self.uptake, self.mu, self.label
 
 
 def scratch(size: int) -> tuple[Any, Any, Any, Any]:
@@ -56,77 +60,70 @@ def scratch(size: int) -> tuple[Any, Any, Any, Any]:
     return _LOCAL.scratch  # type: ignore[no-any-return]
 
 
+def frames(centre_mm: Any, axes_mm: Any, canvas: Canvas) -> tuple[Any, Any, Any]:
+    """Centres, semi-axes (columns) and their inverses, in voxels."""
+    axes = np.ascontiguousarray(axes_mm) / canvas.voxel_mm
+    return canvas.to_voxels(centre_mm), axes, np.linalg.inv(axes)
+
+
 def draw_outline(canvas: Canvas, surface: Outline, u_soft: float, mu_soft: float) -> None:
     """Skin, fat and muscle."""
-    h, fat = canvas.voxel_mm, (FAT_MM / canvas.voxel_mm, FAT_UPTAKE)
-    out = (*canvas.texture("soft"), canvas.shape, canvas.uptake, canvas.mu, canvas.label)
+    h = canvas.voxel_mm
+    tissue = (u_soft, mu_soft, (FAT_MM / h, FAT_UPTAKE))
+    out = (canvas.texture("soft"), canvas.shape, canvas.out)
     for rows in surface.lofts:
         scaled = rows.copy()
         scaled[:, [1, 2, 0]] = canvas.to_voxels(rows[:, [1, 2, 0]])
         scaled[:, 3:5] /= h
-        kernels.soft_loft(scaled, u_soft, fat, mu_soft, *out)
-    points = canvas.to_voxels(surface.point_mm)
-    kernels.soft_cones(surface.cones, points, surface.radius_mm / h, u_soft, fat, mu_soft, *out)
+        soft_kernels.soft_loft(scaled, tissue, *out)
+    soft_kernels.soft_cones(surface.cones, (canvas.to_voxels(surface.point_mm), surface.radius_mm / h), tissue, *out)
     count = len(surface.centre_mm)
-    axes = surface.axes_mm / h
-    u, mu, label = np.full(count, u_soft), np.full(count, mu_soft), np.ones(count, np.uint8)
-    hard = np.zeros(count, np.int64)
-    kernels.soft_ellipsoids(canvas.to_voxels(surface.centre_mm), axes, np.linalg.inv(axes), u, mu, label, hard, *out)
+    each = (np.full(count, u_soft), np.full(count, mu_soft), np.full(count, soft_kernels.SOFT_TISSUE, np.uint8))
+    soft_kernels.soft_ellipsoids(frames(surface.centre_mm, surface.axes_mm, canvas), each, *out)
 
 
 def draw_organs(
-    canvas: Canvas, skeleton: Skeleton, points_mm: Any, u: Float[np.ndarray, "prims"], mu_lung: float, mu_soft: float
+    canvas: Canvas, skeleton: Skeleton, points_mm: Any, u: Float[np.ndarray, "prims"], mu: tuple[float, float]
 ) -> None:
-    """Organs replace what is inside them; one after the other, in the file's order."""
+    """Vessels, then organs, one after the other in the file's order. ``mu``: soft tissue and lung, 1/cm."""
+    out = (canvas.texture("soft"), canvas.shape, canvas.out)
     tubes = skeleton.cones[skeleton.prim_organ[skeleton.cones[:, 1]]]
-    target = (*canvas.texture("soft"), canvas.shape, canvas.uptake, canvas.mu, canvas.label)
-    voxels = canvas.to_voxels(points_mm)
-    kernels.organ_cones(tubes, voxels, skeleton.radius_mm / canvas.voxel_mm, u, skeleton.prim_label, *target)
-    h, first, prim = canvas.voxel_mm, skeleton.ellipsoids[:, 0], skeleton.ellipsoids[:, 1]
-    chosen = skeleton.prim_organ[prim] & (u[prim] > 0)
-    first, prim = first[chosen], prim[chosen]
-    axes = (points_mm[first[:, None] + [1, 2, 3]] - points_mm[first][:, None]).swapaxes(1, 2) / h
-    mu = np.where(skeleton.prim_mu[prim] > 0, mu_lung, mu_soft)
-    kernels.soft_ellipsoids(
-        voxels[first],
-        axes,
-        np.linalg.inv(axes),
-        u[prim],
-        mu,
-        skeleton.prim_label[prim],
-        np.ones(len(prim), np.int64),
-        *target,
-    )
+    place = (canvas.to_voxels(points_mm), skeleton.radius_mm / canvas.voxel_mm)
+    soft_kernels.organ_cones(tubes, place, (u, skeleton.prim_label), *out)
+    chosen = skeleton.prim_organ[skeleton.ellipsoids[:, 1]] & (u[skeleton.ellipsoids[:, 1]] > 0)
+    first, prim = skeleton.ellipsoids[chosen].T
+    each = (u[prim], np.where(skeleton.prim_mu[prim] > 0, mu[1], mu[0]), skeleton.prim_label[prim])
+    soft_kernels.soft_ellipsoids(frames(points_mm[first], semi_axes(points_mm, first), canvas), each, *out)
 
 
 def draw_bones(
-    canvas: Canvas, skeleton: Skeleton, points_mm: Any, radius_mm: Any, u: Float[np.ndarray, "prims"], mu_bone: float
+    canvas: Canvas, skeleton: Skeleton, place_mm: tuple[Any, Any], u: Float[np.ndarray, "prims"], mu_bone: float
 ) -> None:
-    """Cones, sheets and ellipsoids; the largest occupancy times uptake owns a voxel."""
-    h, label = canvas.voxel_mm, skeleton.prim_label
-    bone, occupied, winner, touched = scratch(canvas.uptake.size)
-    target = (u, label, canvas.shape, bone, occupied, winner, touched)
-    points, radius = canvas.to_voxels(points_mm), radius_mm / h
-    tube = skeleton.tube * [1 / h, 1.0]
+    """Cones, sheets and ellipsoids; the largest occupancy times uptake owns a voxel. ``place_mm``: points, radii."""
+    h, points_mm = canvas.voxel_mm, place_mm[0]
+    held = scratch(canvas.uptake.size)
+    target = ((u, skeleton.prim_label), canvas.shape, held)
+    place = (canvas.to_voxels(points_mm), place_mm[1] / h)
     bony = ~skeleton.prim_organ[skeleton.cones[:, 1]]
-    n = kernels.bone_cones(skeleton.cones[bony], tube[bony], points, radius, *target, 0)
-    n = kernels.bone_triangles(skeleton.triangles, points, radius, *target, n)
+    n = bone_kernels.bone_cones(skeleton.cones[bony], skeleton.tube[bony] * [1 / h, 1.0], place, *target, 0)
+    n = bone_kernels.bone_triangles(skeleton.triangles, place, *target, n)
     solid = ~skeleton.prim_organ[skeleton.ellipsoids[:, 1]]
     ells = skeleton.ellipsoids[solid]
-    axes = (points[ells[:, :1] + [1, 2, 3]] - points[ells[:, 0]][:, None]).swapaxes(1, 2)
-    shape = (axes, np.linalg.inv(axes), skeleton.exponent[solid], skeleton.wall_mm[solid] / h, skeleton.clip[solid])
-    n = kernels.bone_ellipsoids(ells, points, *shape, *target, n)
-    texture = canvas.texture("bone")
-    kernels.settle(
-        touched, n, bone, occupied, winner, mu_bone, *texture, canvas.shape, canvas.uptake, canvas.mu, canvas.label
-    )
+    frame = frames(points_mm[ells[:, 0]], semi_axes(points_mm, ells[:, 0]), canvas)
+    form = (skeleton.exponent[solid], skeleton.wall_mm[solid] / h, skeleton.clip[solid])
+    n = bone_kernels.bone_ellipsoids(ells, frame, form, *target, n)
+    bone_kernels.settle(held, n, mu_bone, canvas.texture("bone"), canvas.shape, canvas.out)
+
+
+def semi_axes(points_mm: Any, first: Any) -> Any:
+    """Semi-axes as columns, of ellipsoids whose centre is point ``first`` and whose axes end at the next three."""
+    return (points_mm[first[:, None] + [1, 2, 3]] - points_mm[first][:, None]).swapaxes(1, 2)
 
 
 def modify(
-    canvas: Canvas, centre_mm: Any, axes_mm: Any, factor: float = 1.0, add: float = 0.0, label_from: int = 1
+    canvas: Canvas, ellipsoid_mm: tuple[Any, Any], factor: float = 1.0, add: float = 0.0, label_from: int = 1
 ) -> None:
     """Multiply and add inside a soft-edged ellipsoid, on structures numbered ``label_from`` and above."""
-    axes = np.ascontiguousarray(axes_mm / canvas.voxel_mm)
-    centre = canvas.to_voxels(np.asarray(centre_mm)[None])[0]
-    inverse = np.linalg.inv(axes)
-    kernels.modify(centre, axes, inverse, factor, add, label_from, canvas.shape, canvas.uptake, canvas.label)
+    centre, axes, inverse = frames(ellipsoid_mm[0][None], ellipsoid_mm[1][None], canvas)
+    frame = (centre[0], axes[0], inverse[0])
+    soft_kernels.modify(frame, (factor, add), label_from, canvas.shape, canvas.uptake, canvas.label)

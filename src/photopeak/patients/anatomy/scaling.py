@@ -14,13 +14,10 @@ REFERENCE_HEIGHT_M = 1.76
 REFERENCE_WEIGHT_KG = 73.0
 HIP_Z_MM, CROWN_Z_MM = 913.0, 1762.0
 NECK_Z_MM = (1480.0, 1615.0)
-HEAD, SHOULDER = GROUPS.index("head"), GROUPS.index("shoulder")
-ARM = tuple(GROUPS.index(k) for k in ("arm", "fore", "hand", "finger"))
-LEG = tuple(GROUPS.index(k) for k in ("leg", "foot"))
-ANCHOR = {
-    **dict.fromkeys(ARM, "arm"),
-    **dict.fromkeys(LEG, "leg"),
-    HEAD: "head",
+ANCHORED = {
+    "arm": np.isin(GROUPS, ("arm", "fore", "hand", "finger")),
+    "leg": np.isin(GROUPS, ("leg", "foot")),
+    "head": np.isin(GROUPS, ("head",)),
 }
 
 
@@ -95,15 +92,14 @@ class Scaling:
     def pivot(self, name: str) -> Float[np.ndarray, "3"]:
         """A joint about which posture turns, in the scaled body."""
         point = np.asarray([document()["pose"]["pivots"][name]], dtype=np.float64)
-        group = GROUPS.index({"finger": "finger"}.get(name, name))
-        return np.asarray(self(point, np.array([group]))[0])
+        return np.asarray(self(point, np.array([GROUPS.index(name)]))[0])
 
     def __call__(self, p: Float[np.ndarray, "n 3"], group: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n 3"]:
         """Points of the reference, each with its group, in this person's size."""
         out = self.axial(p)
         pivots = document()["pose"]["pivots"]
-        for anchor in ("arm", "leg", "head"):
-            mask = np.isin(group, [g for g, a in ANCHOR.items() if a == anchor])
+        for anchor, groups in ANCHORED.items():
+            mask = groups[group]
             if not mask.any():
                 continue
             reference = np.asarray(pivots[anchor], dtype=np.float64)

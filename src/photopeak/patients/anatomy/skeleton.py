@@ -71,7 +71,7 @@ class Skeleton:
     point_side: Int[np.ndarray, "points"]
     point_prim: Int[np.ndarray, "points"]
 
-    cones: Int[np.ndarray, "cones 3"]  # first point, primitive, open ends (1 lower, 2 upper, 3 both)
+    cones: Int[np.ndarray, "cones 2"]  # first point (the second is the next), primitive
     tube: Float[np.ndarray, "cones 2"]  # wall mm (0 solid), core
     triangles: Int[np.ndarray, "triangles 4"]  # three points, primitive
     ellipsoids: Int[np.ndarray, "ellipsoids 2"]  # centre point, primitive
@@ -127,13 +127,13 @@ class _Builder:
     def __init__(self) -> None:
         self.prims: list[dict[str, Any]] = []
         self.names: list[str] = ["", "soft tissue"]
-        self.points: list[np.ndarray[Any, Any]] = []
+        self.points: list[Float[np.ndarray, "..."]] = []
         self.meta: list[tuple[int, int, int]] = []  # group, side, primitive of each point
-        self.cones: list[tuple[int, int, int]] = []
+        self.cones: list[tuple[int, int]] = []
         self.tube: list[tuple[float, float]] = []
         self.triangles: list[tuple[int, int, int, int]] = []
         self.ellipsoids: list[tuple[int, int]] = []
-        self.shape: list[tuple[float, float, np.ndarray[Any, Any]]] = []
+        self.shape: list[tuple[float, float, Float[np.ndarray, "..."]]] = []
 
     def add(self, prim: dict[str, Any], organ: bool = False) -> None:
         for side in (1, -1) if prim.get("lr") else (0,):
@@ -144,7 +144,7 @@ class _Builder:
             shape = {"chain": self._chain, "arc": self._arc, "ell": self._ell, "shell": self._ell, "plate": self._plate}
             shape[prim["t"]](prim, side)
 
-    def _points(self, prim: dict[str, Any], side: int, xyzr: np.ndarray[Any, Any]) -> int:
+    def _points(self, prim: dict[str, Any], side: int, xyzr: Float[np.ndarray, "..."]) -> int:
         first = len(self.meta)
         self.points.append(xyzr)
         self.meta += [(GROUPS.index(prim["k"]), side, len(self.prims) - 1)] * len(xyzr)
@@ -152,15 +152,15 @@ class _Builder:
 
     def _chain(self, prim: dict[str, Any], side: int) -> None:
         points = np.asarray(prim["p"], dtype=np.float64)
-        self._cones(prim, side, smooth_chain(points, 6) if prim.get("sm") else points)
+        self._cones(prim, side, smooth_chain(points) if prim.get("sm") else points)
 
     def _arc(self, prim: dict[str, Any], side: int) -> None:
         self._cones(prim, side, arc(prim["c"], prim["A"], prim["B"], prim["ang"], prim["r"]))
 
-    def _cones(self, prim: dict[str, Any], side: int, xyzr: np.ndarray[Any, Any]) -> None:
-        first, last = self._points(prim, side, xyzr), len(xyzr) - 2
+    def _cones(self, prim: dict[str, Any], side: int, xyzr: Float[np.ndarray, "..."]) -> None:
+        first = self._points(prim, side, xyzr)
         for i in range(len(xyzr) - 1):
-            self.cones.append((first + i, len(self.prims) - 1, (i == 0) + 2 * (i == last)))
+            self.cones.append((first + i, len(self.prims) - 1))
             self.tube.append((prim.get("wall", 0.0), prim.get("core", 1.0)))
 
     def _ell(self, prim: dict[str, Any], side: int) -> None:
@@ -187,7 +187,7 @@ class _Builder:
     def build(self) -> Skeleton:
         points, meta = np.vstack(self.points), np.asarray(self.meta)
 
-        def column(key: str, default: float) -> np.ndarray[Any, Any]:
+        def column(key: str, default: float) -> Float[np.ndarray, "..."]:
             return np.array([p.get(key, default) for p in self.prims], dtype=np.float64)
 
         return Skeleton(

@@ -26,6 +26,7 @@ class Details:
     shift_mm: Float[np.ndarray, "labels 3"]
     rib_drop_mm: Float[np.ndarray, "sides ribs"]
     texture_shift: tuple[int, int, int]
+    bladder: Float[np.ndarray, "5"]
 
 
 def draw_details(skeleton: Skeleton, seed: int) -> Details:
@@ -39,7 +40,8 @@ def draw_details(skeleton: Skeleton, seed: int) -> Details:
     rib = 2.2 * alone + 1.6 * (walk - walk.mean(axis=1, keepdims=True)) + 2.0 * rng.standard_normal((2, 1))
     dx, dy, dz = (int(v) for v in rng.integers(0, 64, 3))
     side = z[2][index + len(regions) * (skeleton.prim_side + 1)]
-    return Details(z[0][index], z[1], side, shift, rib, (dx, dy, dz))
+    bladder = np.clip(rng.standard_normal(5), -2.0, 2.0)
+    return Details(z[0][index], z[1], side, shift, rib, (dx, dy, dz), bladder)
 
 
 def primitive_uptake(

@@ -60,15 +60,15 @@ def apply_variants(canvas: Canvas, posed: Posed, found: tuple[Variant, ...], ske
         if variant.name == KIDNEY_MISSING:
             continue
         if variant.name.startswith("osteophyte"):
-            centre, axes = posed.ellipsoid(*_spur(variant.name.split()[1]), "spine", variant.side)
-            modify(canvas, centre, axes, add=variant.factor, label_from=1)
+            spur = posed.ellipsoid(*_spur(variant.name.split()[1]), "spine", variant.side)
+            modify(canvas, spur, add=variant.factor, label_from=1)
             continue
         row = rows[variant.name]
-        centre, axes = posed.ellipsoid(row["c"], row["s"], row["k"], variant.side)
+        place = posed.ellipsoid(row["c"], row["s"], row["k"], variant.side)
         if row["add"]:
-            modify(canvas, centre, axes, add=variant.factor, label_from=1)
+            modify(canvas, place, add=variant.factor, label_from=1)
         else:
-            modify(canvas, centre, axes, factor=variant.factor, label_from=bone)
+            modify(canvas, place, factor=variant.factor, label_from=bone)
 
 
 def first_bone(skeleton: Skeleton) -> int:

@@ -65,7 +65,7 @@ def draw_build(rng: np.random.Generator, person: Person) -> Proportions:
     values = [float(v) for v in 1.0 + sd * z]
     values[2] += 0.06 * heavy
     values[7] = belly
-    values[9] -= 0.04 + 0.05 * heavy
+    values[9] -= 0.08 + 0.05 * heavy
     return Proportions(*values)
 
 
@@ -80,21 +80,21 @@ def draw_pose(rng: np.random.Generator, person: Person) -> Pose:
     heavy = max(0.0, person.weight_kg / person.height_m**2 - 24.0)
     age = max(0.0, person.age_years - 60.0) / 30.0
     common = {name: draw(name) for name in ("arm_abd", "leg_ext_rot", "plantar", "finger_curl", "hand_roll", "leg_abd")}
-    asymmetry, lift = draw("leg_rot_asym"), draw("shoulder_lift")
+    asymmetry, lift, shrug = draw("leg_rot_asym"), draw("shoulder_lift"), draw("shrug")
     limbs = []
     for side in (1, -1):
         own = 0.45 * rng.standard_normal(6)
         each = {name: common[name] + float(own[i]) * spread[name][1] for i, name in enumerate(common)}
-        each["arm_abd"] = max(each["arm_abd"], 0.5) + 0.5 * heavy + (1.5 if person.sex == "F" else 0.0)
-        each["fore_add"] = draw("fore_add") + 0.6 * heavy
+        each["arm_abd"] = max(each["arm_abd"], 0.5) + 0.75 * heavy + (1.5 if person.sex == "F" else 0.0)
+        each["fore_add"] = draw("fore_add") + 0.9 * heavy
         each["leg_abd"] = max(each["leg_abd"] + 1.2, -1.2)
         each["leg_ext_rot"] = float(np.clip(each["leg_ext_rot"] - side * asymmetry / 2, -5.0, 70.0))
-        each["finger_curl"] = float(np.clip(each["finger_curl"], 0.0, 95.0))
+        each["finger_curl"] = float(np.clip(each["finger_curl"], 0.0, 70.0))
         limbs.append(
             Limbs(
                 **each,
                 hand_ulnar=draw("hand_ulnar"),
-                shoulder_lift=side * lift / 2,
+                shoulder_lift=shrug + side * lift / 2,
                 scapula_turn=6.0 * float(rng.standard_normal()),
                 scapula_swing=5.0 * float(rng.standard_normal()),
             )
@@ -113,7 +113,7 @@ def draw_tracer(rng: np.random.Generator, person: Person) -> Tracer:
     bmi, failing = person.weight_kg / person.height_m**2, bool(rng.random() < 0.04)
     soft = 0.0175 * np.exp(0.03 * (bmi - 26) + 0.004 * (person.age_years - 64) + 0.27 * z[0])
     bladder = float(np.clip(1.0 * np.exp(0.7 * z[1]), 0.15, 3.0))
-    volume = float(np.clip(90.0 * np.exp(0.6 * z[2]), 20.0, 350.0))
+    volume = float(np.clip(110.0 * np.exp(0.7 * z[2]), 20.0, 350.0))
     if failing:
         soft, bladder = 2.4 * soft, 0.3 * bladder
     kidney = float(np.exp(0.35 * z[3])) * (0.5 if failing else 1.0)
