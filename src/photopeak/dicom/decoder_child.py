@@ -122,6 +122,7 @@ def _gdcm(frame: bytes, head: dict[str, Any]) -> bytes:
     change = gdcm.ImageChangeTransferSyntax()
     change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.ExplicitVRLittleEndian))
     change.SetInput(image)
+    image.thisown = False  # the filter's reference count deletes it; twice deleted, the process aborts
     # GetBuffer alone hands out uninitialised memory when a codec fails; Change says whether it did.
     if not change.Change():
         raise ValueError("the frame cannot be decoded")
