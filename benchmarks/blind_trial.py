@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+
 ROWS = slice(36, 900)  # what the real scan's field covers, and a little
 
 

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from photopeak.core import PhotopeakError
-from photopeak.patients.acquisition import Acquisition, Motion, draw_acquisition, moved, record, without_accidents
+from photopeak.patients.acquisition import (
+    FIELD_LENGTH_MM,
+    Acquisition,
+    Motion,
+    draw_acquisition,
+    moved,
+    record,
+    smeared,
+    without_accidents,
+)
 
 PLAIN = Acquisition(column_ripple=0.0, background_per_pixel=0.0)
 
@@ -40,6 +49,20 @@ def test_a_step_goes_opposite_ways_in_front_and_behind_and_keeps_counts():
     np.testing.assert_array_equal(out[:, :410], views()[:, :410])
     assert np.nonzero(out[0, 415])[0].tolist() == list(range(100 + shift, 110 + shift))
     assert np.nonzero(out[1, 415])[0].tolist() == list(range(100 - shift, 110 - shift))
+
+
+def test_the_detectors_length_blends_before_and_after():
+    moving = dataclasses.replace(PLAIN, motion=(Motion(500, 24.0),))
+    image = np.zeros((2, 1024, 256), np.float32)
+    image[:, :, 128] = 1.0
+    out = smeared(image, moving)
+    half = FIELD_LENGTH_MM / moving.pixel / 2
+    shift = round(24.0 / moving.pixel)
+    assert out[0, 500, 128] == pytest.approx(0.5)
+    assert out[0, 500, 128 + shift] == pytest.approx(0.5)
+    assert out[0, int(500 - half - 1), 128] == 1.0
+    assert out[0, int(500 + half + 2), 128 + shift] == 1.0
+    np.testing.assert_allclose(out.sum(axis=2), 1.0, rtol=1e-6)
 
 
 def test_failing_tube_darkens_its_columns_by_its_share_of_the_field():

@@ -177,25 +177,39 @@ def record(mean: Views, acquisition: Acquisition, rows: slice) -> Views:
     """Expected counts as this scan records them: motion, scanned rows, field of view, uniformity, background."""
     out = np.zeros_like(mean)
     dwell = 12.0 / acquisition.speed_cm_min
-    lit = moved(mean, acquisition)[:, rows] + np.float32(acquisition.background_per_pixel * dwell)
+    lit = smeared(mean, acquisition)[:, rows] + np.float32(acquisition.background_per_pixel * dwell)
     out[:, rows] = lit * (acquisition.response() * np.float32(acquisition.counts_scale))
     return out
 
 
-def moved(views: Num[np.ndarray, "view row column"], acquisition: Acquisition) -> Num[np.ndarray, "view row column"]:
-    """Images (or masks) with the patient's steps: rows scanned after a step lie sideways.
+def smeared(mean: Views, acquisition: Acquisition) -> Views:
+    """Expected counts of a patient who stepped aside during the scan.
 
-    A step to the patient's left is to the right in front and to the left behind. Steps are whole pixels,
-    so that masks and counts move alike.
+    The detector sees a row for as long as its length takes to pass: rows that lie under it at the moment
+    of the step are recorded partly before and partly after it, in linear proportion over that length.
     """
+    length = FIELD_LENGTH_MM / acquisition.pixel
+    out = mean
+    for step in acquisition.motion:
+        after = np.clip((np.arange(mean.shape[1]) - step.row) / length + 0.5, 0, 1).astype(np.float32)
+        out = out + after[:, None] * (_aside(out, step, acquisition.pixel) - out)
+    return out
+
+
+def moved(views: Num[np.ndarray, "view row column"], acquisition: Acquisition) -> Num[np.ndarray, "view row column"]:
+    """Masks of a patient who stepped aside: rows of which more than half was recorded afterwards move."""
     out = views
     for step in acquisition.motion:
-        pixels = round(step.shift_mm / acquisition.pixel)
-        shifted = out.copy()
-        for view, sign in enumerate((1, -1)[: views.shape[0]]):
-            shifted[view, step.row :] = _sideways(out[view, step.row :], sign * pixels)
-        out = shifted
+        out = np.concatenate([out[:, : step.row], _aside(out[:, step.row :], step, acquisition.pixel)], axis=1)
     return out
+
+
+def _aside(
+    views: Num[np.ndarray, "view row column"], step: Motion, pixel_mm: float
+) -> Num[np.ndarray, "view row column"]:
+    """Views moved sideways by whole pixels: the patient's left is to the right in front and to the left behind."""
+    pixels = round(step.shift_mm / pixel_mm)
+    return np.stack([_sideways(v, s * pixels) for v, s in zip(views, (1, -1)[: len(views)], strict=True)])
 
 
 def _sideways(rows: Num[np.ndarray, "row column"], pixels: int) -> Num[np.ndarray, "row column"]:
