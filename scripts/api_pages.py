@@ -80,11 +80,16 @@ def signature(name: str, thing: object) -> str:
     except (TypeError, ValueError):
         text = ""
     text = re.sub(r" object at 0x[0-9a-f]+", "", text)
+    text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)  # annotations are strings where they are postponed
     return f"class {name}{text}" if inspect.isclass(thing) else f"{name}{text}"
 
 
-def markdown(docstring: str) -> str:
+def markdown(docstring: str, references: str = "../references.md") -> str:
     """A docstring as Markdown: citations as links, examples and indented blocks as code."""
+
+    def cited(match: re.Match[str]) -> str:
+        return ", ".join(f"[{k.strip()}]({references}#{slug(k)})" for k in match.group(1).split(","))
+
     text = re.sub(r":cite:`([^`]+)`", cited, docstring).replace("``", "`")
     return "\n\n".join(block_of(block) for block in re.split(r"\n\s*\n", text))
 
@@ -98,11 +103,6 @@ def block_of(block: str) -> str:
     # Prose is prose: outside code and links, no character of an equation may turn into markup.
     parts = re.split(r"(`[^`]*`|\[[^\]]*\]\([^)]*\))", block)
     return "".join(part if i % 2 else re.sub(r"([*_<>|$\[\]{}#\\])", r"\\\1", part) for i, part in enumerate(parts))
-
-
-def cited(match: re.Match[str]) -> str:
-    """Keys as links to the page of references."""
-    return ", ".join(f"[{k.strip()}](../references.md#{slug(k)})" for k in match.group(1).split(","))
 
 
 def slug(heading: str) -> str:

@@ -95,7 +95,7 @@ def steps_page() -> str:
         step = load(name)
         fields = ", ".join(f"`{f.name}`" for f in dataclasses.fields(step) if f.init) or "none"  # type: ignore[arg-type]
         parts += [
-            f"## {name}\n\n{markdown(inspect.getdoc(step) or '')}\n",
+            f"## {name}\n\n{markdown(inspect.getdoc(step) or '', 'references.md')}\n",
             f"- in: `{entry.value.partition(':')[0]}`",
             f"- needs: {entries_of(step.needs)}",
             f"- gives: {entries_of(step.gives)}",
@@ -107,6 +107,25 @@ def steps_page() -> str:
 def entries_of(kinds: object) -> str:
     """Names with units, in words."""
     return ", ".join(f"`{n}`" + (f" in `{k.unit}`" if k.unit else "") for n, k in dict(kinds).items()) or "nothing"  # type: ignore[call-overload]
+
+
+def assumptions_page() -> str:
+    """Every fact that --assume can state."""
+    from photopeak.dicom.assumptions import KEYS
+
+    rows = [f"| `{key}` | {meaning} |" for key, (_, meaning) in KEYS.items()]
+    text = "What `--assume key=value` can state where a file does not. A stated fact never overrules the file."
+    return "\n".join([f"# Facts that can be stated\n\n{NOTE}{text}\n", "| key | states |", "|---|---|", *rows, ""])
+
+
+def difficulty_page() -> str:
+    """Every knob of the bone-scan task."""
+    from photopeak.patients.difficulty import knobs
+
+    rows = [f"| `{name}` | {default:g} | {unit} | {meaning} |" for name, default, unit, meaning in knobs()]
+    text = "The knobs of `--difficulty`, a JSON file; what it leaves out has its default."
+    head = ["| knob | default | unit | meaning |", "|---|---|---|---|"]
+    return "\n".join([f"# Difficulty of the bone-scan task\n\n{NOTE}{text}\n", *head, *rows, ""])
 
 
 def references_page() -> str:
@@ -123,6 +142,8 @@ PAGES = {
     "vocabulary.md": vocabulary_page,
     "units.md": units_page,
     "steps.md": steps_page,
+    "assumptions.md": assumptions_page,
+    "difficulty.md": difficulty_page,
     "references.md": references_page,
 }
 
