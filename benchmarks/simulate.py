@@ -58,7 +58,7 @@ def floor_ms(voxel_mm: float) -> float:
     """Milliseconds to write and read nine bytes a voxel of a mean body's box, and to draw the counts."""
     voxels = int(1.80 / (voxel_mm * 1e-3) * 0.58 / (voxel_mm * 1e-3) * 0.28 / (voxel_mm * 1e-3))
     block = np.zeros(9 * voxels, np.uint8)
-    copy = float(np.median(rounds(lambda: block.copy(), 7, clock=time.process_time)))
+    copy = float(np.median(rounds(block.copy, 7, clock=time.process_time)))
     from photopeak.physics.noise import poisson_counts
 
     mean = np.full((2, 1024, 256), 5.0, np.float32)
