@@ -45,7 +45,8 @@ class Outline:
 def fatness(posed: Posed) -> float:
     """√((W/73 kg)/f), the girth of the body relative to the reference, at least 0.82 so that skin covers bone."""
     scaling = posed.scaling
-    return max(0.82, float(np.sqrt(scaling.person.weight_kg / REFERENCE_WEIGHT_KG / scaling.f)))
+    sex = 1.04 if scaling.female else 1.0
+    return max(0.82, sex * float(np.sqrt(scaling.person.weight_kg / REFERENCE_WEIGHT_KG / scaling.f)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +159,8 @@ def _within(trunk: Float[np.ndarray, "n 7"], legs: list[Float[np.ndarray, "m 7"]
 def _leg(posed: Posed, r: Array, placed: Array, girth: float, side: str) -> Float[np.ndarray, "n 7"]:
     scaling, centre = posed.scaling, placed.copy()
     share = np.interp(r[:, 0], [60, 300, 480, 800], [0.25, 0.5, 0.5, 0.85])
-    grow = scaling.f_xy * (1 + share * (girth - 1))
+    sex = np.interp(r[:, 0], [450, 700], [1.02, 1.1]) if scaling.female else 1.0
+    grow = scaling.f_xy * (1 + share * (girth - 1)) * sex
     outward = 0.7 * r[:, 3] * (grow - scaling.f_xy) * np.interp(r[:, 0], [300, 700], [0.3, 1.0])
     centre[:, 0] += outward * (1 if side == "left" else -1)
     return np.column_stack([centre[:, 2], centre[:, :2], r[:, 3] * grow, r[:, 4] * grow, r[:, 5], np.zeros(len(r))])
