@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from photopeak.physics.engines import kernel
 
 _LOG2E = 1.4426950408889634
 _LN2_HIGH = 6.93147180369123816490e-01  # the upper bits of ln 2: k times it is exact for |k| < 2^20
 _LN2_LOW = 1.90821492927058770002e-10
+_POWERS_OF_TWO = np.ldexp(1.0, np.arange(-1022, 1024))  # a table: quicker than a call of libm's ldexp
 
 
 @kernel
@@ -39,7 +42,7 @@ def exp(x: float) -> float:
     odd = 1.0 / 120.0 + r2 * odd
     odd = 1.0 / 6.0 + r2 * odd
     odd = 1.0 + r2 * odd
-    return math.ldexp(even + r * odd, int(k))
+    return (even + r * odd) * _POWERS_OF_TWO[int(k) + 1022]
 
 
 @kernel
@@ -51,7 +54,17 @@ def log(x: float) -> float:
         k -= 1
     s = (m - 1.0) / (m + 1.0)
     s2 = s * s
-    total = 0.0
-    for n in range(21, 0, -2):
-        total = 1.0 / n + total * s2
+    s4 = s2 * s2
+    even = 1.0 / 21.0
+    even = 1.0 / 17.0 + s4 * even
+    even = 1.0 / 13.0 + s4 * even
+    even = 1.0 / 9.0 + s4 * even
+    even = 1.0 / 5.0 + s4 * even
+    even = 1.0 + s4 * even
+    odd = 1.0 / 19.0
+    odd = 1.0 / 15.0 + s4 * odd
+    odd = 1.0 / 11.0 + s4 * odd
+    odd = 1.0 / 7.0 + s4 * odd
+    odd = 1.0 / 3.0 + s4 * odd
+    total = even + s2 * odd
     return k * _LN2_HIGH + (k * _LN2_LOW + 2.0 * s * total)
