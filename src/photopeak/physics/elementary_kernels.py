@@ -42,7 +42,8 @@ def exp(x: float) -> float:
     odd = 1.0 / 120.0 + r2 * odd
     odd = 1.0 / 6.0 + r2 * odd
     odd = 1.0 + r2 * odd
-    return (even + r * odd) * _POWERS_OF_TWO[int(k) + 1022]
+    power: float = _POWERS_OF_TWO[int(k) + 1022]
+    return (even + r * odd) * power
 
 
 @kernel

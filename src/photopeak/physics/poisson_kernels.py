@@ -28,7 +28,7 @@ SMALL_MEAN = 10.0
 
 
 @kernel
-def philox(key0: int, key1: int, c0: int, c1: int, c2: int, c3: int) -> tuple[Any, Any, Any, Any]:
+def philox(key0: Any, key1: Any, c0: Any, c1: Any, c2: Any, c3: Any) -> tuple[Any, Any, Any, Any]:
     """Four 32-bit words, in 64-bit variables, for one counter and one key; ten rounds."""
     # Masked although they fit: only then does the compiler know, and turns products into vector operations.
     k0, k1 = np.uint64(key0) & _LOW, np.uint64(key1) & _LOW
