@@ -95,7 +95,8 @@ def decay_reference(
     """The moment to which values are decay-corrected; None where the file does not settle it.
 
     START means the start of the series. The Series Time serves, unless it is later than the acquisition (a
-    series processed anew carries the processing time): then GE's private scan time does, or nothing :cite:`kinahan2010`.
+    series processed anew carries the processing time): then GE's private scan time does, or nothing
+    :cite:`kinahan2010`.
     """
     started, administered = moments
     if stated := e.datetime("DecayCorrectionDateTime"):

@@ -75,7 +75,6 @@ KEYS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     "duration_s": (_positive, "how long the acquisition took"),
     "decay_correction": (_one_of("START", "ADMIN", "NONE"), "the moment to which values are decay-corrected"),
     "decay_reference": (_moment, "that moment itself, where START leaves it open"),
-    "decay_reference": (_moment, "that moment, where START leaves it open"),
     "weight_kg": (_positive, "the patient's weight"),
     "height_m": (_positive, "the patient's height"),
     "age_years": (_positive, "the patient's age"),

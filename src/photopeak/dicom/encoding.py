@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import config
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.multival import MultiValue
 from pydicom.uid import (
     UID,
     ExplicitVRLittleEndian,
@@ -18,9 +23,11 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
+from pydicom.valuerep import validate_value
 
 from photopeak import __version__
 from photopeak.core.errors import DicomError, PhotopeakError
+from photopeak.dicom.checked import tag_text
 from photopeak.dicom.subject import decimal
 
 TRANSFER_SYNTAXES: Final = {
@@ -98,20 +105,53 @@ def save_dataset(ds: Dataset, path: Path, syntax: UID, durable: bool = True) -> 
         raise
 
 
-def check_texts(ds: Dataset, path: object) -> None:
-    """Refuse text that its value representation cannot hold, before any byte is written."""
-    from pydicom.multival import MultiValue
-    from pydicom.valuerep import MAX_VALUE_LEN
+@contextmanager
+def checked_later() -> Iterator[None]:
+    """Set elements without pydicom's warnings: ``check_values`` refuses what does not fit, with its tag."""
+    global _depth, _before
+    with _lock:
+        if _depth == 0:
+            _before = config.settings.writing_validation_mode
+            config.settings.writing_validation_mode = config.IGNORE
+        _depth += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _depth -= 1
+            if _depth == 0:
+                config.settings.writing_validation_mode = _before
 
+
+_lock, _depth, _before = threading.Lock(), 0, config.WARN
+
+
+def check_values(ds: Dataset, path: object) -> None:
+    """Refuse values that their value representation cannot hold, before any byte is written."""
     for element in ds:
         if element.VR == "SQ":
             for item in element.value:
-                check_texts(item, path)
+                check_values(item, path)
             continue
-        texts = element.value if isinstance(element.value, (list, tuple, MultiValue)) else [element.value]
-        limit = MAX_VALUE_LEN.get(element.VR, 0)
-        for text in (str(t) for t in texts) if element.VR in ("LO", "SH", "PN", "CS", "LT", "ST") else ():
-            longest = max(map(len, text.split("="))) if element.VR == "PN" else len(text)
-            if (limit and longest > limit) or any(ord(c) < 32 and c not in "\r\n\t\f" for c in text):
-                meaning = f"{element.name}: {text[:30]!r} does not fit {element.VR} (at most {limit} plain characters)."
-                raise DicomError(path, str(element.tag).upper(), meaning, "shorten it in the Study.")
+        values = element.value if isinstance(element.value, (list, tuple, MultiValue)) else [element.value]
+        for value in values:
+            fault = _fault(element.VR, value)
+            if fault:
+                meaning = f"{element.name}: {str(value)[:30]!r} {fault}."
+                raise DicomError(path, tag_text(int(element.tag)), meaning, "change it in the Study.")
+
+
+def _fault(vr: str, value: Any) -> str:
+    """What is wrong with a value, or nothing."""
+    if isinstance(value, (bytes, int, float)) or value is None or value == "":
+        return ""
+    text = str(value)
+    if vr in ("LO", "SH", "PN", "CS", "UI", "DS", "IS") and "\\" in text:
+        return "holds a backslash, which separates values"
+    if any(ord(c) < 32 for c in text) and vr not in ("LT", "ST", "UT"):
+        return "holds control characters"
+    try:
+        validate_value(vr, text, config.RAISE)
+    except ValueError:
+        return f"does not fit the value representation {vr}"
+    return ""

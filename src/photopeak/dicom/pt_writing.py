@@ -17,7 +17,7 @@ from pydicom.uid import UID
 
 from photopeak.core import Acquisition, Image, PhotopeakError, Study
 from photopeak.dicom.coding import put_position
-from photopeak.dicom.encoding import check_texts, put_pixels, quantised, save_dataset
+from photopeak.dicom.encoding import check_values, put_pixels, quantised, save_dataset
 from photopeak.dicom.gated_writing import slot_ms
 from photopeak.dicom.layouts import require
 from photopeak.dicom.modules import common, digest, new_uid
@@ -59,7 +59,7 @@ def write_series(study: Study, name: str, folder: Path, syntax: UID) -> Path:
         for part in range(series.slices * series.frames):
             ds = _slice(series, part)
             if part == 0:
-                check_texts(ds, folder)
+                check_values(ds, folder)
             save_dataset(ds, work / f"{part + 1:05d}.dcm", syntax, durable=False)
         work.chmod(0o755)
         if folder.exists():
