@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-ROUNDS = 7
+ROUNDS = 9
 HEAVY = ("torch", "numba", "scipy", "gdcm", "skimage", "matplotlib", "pydicom", "xraylib")
 LIMITS_S = {
     "import photopeak": (0.3, [sys.executable, "-c", "import photopeak"]),
@@ -17,13 +16,13 @@ LIMITS_S = {
 
 
 def seconds(command: list[str]) -> float:
-    """Median wall time of a command, after one run that fills the disk's cache."""
+    """Wall time of a command, the shortest of several: what else the machine does can only add to it."""
     times = []
-    for _ in range(ROUNDS + 1):
+    for _ in range(ROUNDS):
         start = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
+    return min(times)
 
 
 def loaded_early() -> list[str]:
