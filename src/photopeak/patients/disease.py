@@ -2,9 +2,10 @@
 
 The order is: the superscan's redistribution where there is one; mimics; then metastases and arthritis, one
 candidate after the other, clear of the mimics, each looked at in both views (``visibility``) in the body
-without disease. Everything is painted at once, in the end. A candidate is kept where its visible views are still wanted. One that both views see
-while only one is wanted is dimmed until only that view sees it; one that neither sees may be brightened. So
-the numbers of visible lesions are exactly the plan's, by construction and not by luck.
+without disease. Everything is painted at once, in the end. A candidate is kept where its visible views are
+still wanted. One that both views see while only one is wanted is dimmed until only that view sees it; one
+that neither sees may be brightened. So the numbers of visible lesions are exactly the plan's, by
+construction and not by luck.
 """
 
 from __future__ import annotations

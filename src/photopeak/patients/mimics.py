@@ -149,7 +149,7 @@ def knee_prosthesis(where: Site) -> list[Lesion]:
 def _implant(kind: str, site: str, at: np.ndarray, axes: np.ndarray, added: float, mu: float) -> Lesion:
     region = "hip" if "hip" in kind else "knee"
     return Lesion(
-        0, kind, site, region, side_of(site), vector(at), vectors(axes.T), added=added, hollow=0.72, core=0.0,
+        0, kind, site, region, side_of(site), vector(at), vectors(axes.T), added=added, hollow=0.88, core=0.0,
         mu_per_cm=mu, roughness=0.02,
     )  # fmt: skip
 

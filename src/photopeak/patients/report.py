@@ -97,7 +97,8 @@ def _findings(disease: Disease, rng: np.random.Generator) -> list[str]:
     if not disease.plan.label_m:
         text.append(pick(rng, "no focus" if disease.plan.label_a or disease.mimics else "normal"))
     if not disease.plan.superscan:
-        text.append(pick(rng, "kidneys"))
+        missing = any(v.name.startswith("kidney absent") for v in disease.body.variants)
+        text.append(pick(rng, "one kidney" if missing else "kidneys"))
     return text
 
 
