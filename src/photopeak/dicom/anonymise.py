@@ -344,7 +344,7 @@ def _clean_code(item: Dataset) -> Dataset:
 
 def registered(uid: str) -> bool:
     """True for a UID that DICOM itself defines, such as a SOP class."""
-    return UID(uid).name != uid
+    return UID(uid, validation_mode=0).name != uid
 
 
 def dictionary_is(tag: int, vr: str) -> bool:
@@ -374,7 +374,7 @@ def _remove_empty_groups(clean: Dataset) -> None:
 def _file_format(clean: Dataset, original: Dataset) -> None:
     old = getattr(original, "file_meta", {}).get("TransferSyntaxUID", None)
     clean.file_meta = FileMetaDataset()
-    clean.file_meta.TransferSyntaxUID = UID(str(old)) if old else _spoken(original)
+    clean.file_meta.TransferSyntaxUID = UID(str(old), validation_mode=0) if old else _spoken(original)
     clean.file_meta.MediaStorageSOPClassUID = clean.get("SOPClassUID", "")
     clean.file_meta.MediaStorageSOPInstanceUID = clean.get("SOPInstanceUID", "")
     clean.preamble = b"\0" * 128

@@ -17,8 +17,15 @@ from typing import Final
 from pydicom import Dataset
 
 from photopeak.core.errors import DicomError
-from photopeak.dicom.limits import MAX_FILE_BYTES, MAX_ZIP_BYTES, MAX_ZIP_MEMBERS, expansion_allowed
-from photopeak.dicom.parse import looks_like_dicom, parse
+from photopeak.dicom.limits import (
+    BYTES_PER_ZIPPED_ELEMENT,
+    MAX_FILE_BYTES,
+    MAX_HEADER_ELEMENTS,
+    MAX_ZIP_BYTES,
+    MAX_ZIP_MEMBERS,
+    expansion_allowed,
+)
+from photopeak.dicom.parse import Budget, looks_like_dicom, parse
 
 DIRECTORY_CLASS: Final = "1.2.840.10008.1.3.10"  # a DICOMDIR lists images and holds none
 
@@ -56,9 +63,9 @@ def each(path: str | os.PathLike[str]) -> Iterator[tuple[str, Dataset | DicomErr
         yield str(place), _parsed(lambda: read_bytes(place), str(place))
 
 
-def _parsed(data: Callable[[], bytes], name: str) -> Dataset | DicomError:
+def _parsed(data: Callable[[], bytes], name: str, budget: Budget | None = None) -> Dataset | DicomError:
     try:
-        return parse(data(), name)
+        return parse(data(), name, budget)
     except DicomError as error:
         return error
 
@@ -130,8 +137,9 @@ def _zip(path: Path) -> Iterator[tuple[str, Dataset | DicomError]]:
     found = False
     try:
         with zipfile.ZipFile(path) as archive:
+            budget = Budget(MAX_HEADER_ELEMENTS + path.stat().st_size // BYTES_PER_ZIPPED_ELEMENT)
             for member in _members(archive, path):
-                one = _in_zip(archive, member, f"{path}!{member.filename}")
+                one = _in_zip(archive, member, f"{path}!{member.filename}", budget)
                 if one is not None:
                     found = True
                     yield f"{path}!{member.filename}", one
@@ -141,14 +149,16 @@ def _zip(path: Path) -> Iterator[tuple[str, Dataset | DicomError]]:
         raise DicomError(path, "", "no DICOM file is in this zip.", "choose another.")
 
 
-def _in_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Dataset | DicomError | None:
+def _in_zip(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, budget: Budget
+) -> Dataset | DicomError | None:
     try:
         data = _member_bytes(archive, member, name)
     except DicomError as error:
         return error
     if not looks_like_dicom(data[:132]):
         return None
-    one = _parsed(lambda: data, name)
+    one = _parsed(lambda: data, name, budget)
     return None if isinstance(one, Dataset) and _is_directory(one) else one
 
 

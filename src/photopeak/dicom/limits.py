@@ -14,7 +14,10 @@ MAX_FILE_BYTES: Final = 1024 * MIB
 """Largest file, and largest member of a zip, that is read."""
 
 MAX_HEADER_ELEMENTS: Final = 100_000
-"""Most data elements of one file, nested ones included."""
+"""Most data elements and items of one file, nested ones included."""
+
+BYTES_PER_ZIPPED_ELEMENT: Final = 4
+"""A zip may hold as many elements beyond that as it has bytes, over this: packed headers take about eight."""
 
 MAX_DEPTH: Final = 16
 """Deepest nesting of sequences; radiation dose reports reach 8."""

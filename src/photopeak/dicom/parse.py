@@ -48,14 +48,22 @@ Elements = dict[BaseTag, DataElement | RawDataElement]
 _RETRY = "export or copy the file again."
 
 
-def parse(data: bytes, source: str) -> CheckedDataset:
+@dataclass
+class Budget:
+    """How many elements may still be read; the files of one zip share it."""
+
+    elements: int = MAX_HEADER_ELEMENTS
+
+
+def parse(data: bytes, source: str, budget: Budget | None = None) -> CheckedDataset:
     """The dataset in a file's bytes; ``source`` is what messages call the file."""
-    meta, start = _file_meta(data, source)
+    budget = budget or Budget()
+    meta, start = _file_meta(data, source, budget)
     syntax = str(meta.get("TransferSyntaxUID", "") or "")
     if syntax == DEFLATED:
         data, start = _inflate(data[start:], source), 0
     implicit, little = _encoding(data, start, syntax, source)
-    walk = _Walk(data, source, little)
+    walk = _Walk(data, source, little, budget)
     elements, _ = walk.elements(start, len(data), implicit, 0)
     if not elements:
         raise DicomError(source, "", "the file holds no data element.", _RETRY)
@@ -87,7 +95,7 @@ def _plausible_implicit(head: bytes, order: str) -> bool:
     return order == "<" and length <= 1024
 
 
-def _file_meta(data: bytes, source: str) -> tuple[FileMetaDataset, int]:
+def _file_meta(data: bytes, source: str, budget: Budget) -> tuple[FileMetaDataset, int]:
     """The file meta information (always explicit little endian) and where the dataset begins."""
     start = 132 if data[128:132] == b"DICM" else 0
     if start == 0 and not looks_like_dicom(data[:132]):
@@ -99,7 +107,7 @@ def _file_meta(data: bytes, source: str) -> tuple[FileMetaDataset, int]:
         )
     if data[start : start + 2] != b"\x02\x00":
         return FileMetaDataset(), start
-    walk = _Walk(data, source, True)
+    walk = _Walk(data, source, True, budget)
     implicit = data[start + 4 : start + 6] not in VRS
     elements, end = walk.elements(start, len(data), implicit, 0, last_group=2)
     meta = _dataset(elements, FileMetaDataset(), walk, implicit)
@@ -151,8 +159,9 @@ class _Walk:
     source: str
     little: bool
 
+    budget: Budget
+
     def __post_init__(self) -> None:
-        self.count = 0
         self.encodings: list[str] = ["iso8859"]
         order = "<" if self.little else ">"
         self.tag_and_vr = struct.Struct(order + "HH2sH").unpack_from
@@ -162,6 +171,12 @@ class _Walk:
     def fault(self, tag: int, fault: str) -> DicomError:
         name = f"{tag_name(tag)}: " if tag else ""
         return DicomError(self.source, tag_text(tag) if tag else "", f"{name}{fault}", _RETRY)
+
+    def count(self, tag: int) -> None:
+        """One more element or item."""
+        self.budget.elements -= 1
+        if self.budget.elements < 0:
+            raise self.fault(tag, "more elements than an image has, or than a zip of this size can hold.")
 
     def elements(self, at: int, end: int, implicit: bool, depth: int, last_group: int = 0xFFFF) -> tuple[Elements, int]:
         """Elements from ``at`` on, to ``end`` or an item's delimiter or a group beyond ``last_group``."""
@@ -179,9 +194,7 @@ class _Walk:
                 return found, at + 8
             if tag == TRAILING_PADDING or (tag == 0 and not any(self.data[at:end])):
                 return found, end
-            self.count += 1
-            if self.count > MAX_HEADER_ELEMENTS:
-                raise self.fault(tag, f"more than {MAX_HEADER_ELEMENTS} elements.")
+            self.count(tag)
             if tag in found:
                 raise self.fault(tag, "occurs twice in one dataset.")
             vr, length, at = self._head(at, end, tag, implicit, code, length)
@@ -251,6 +264,7 @@ class _Walk:
                 break
             if inner != ITEM or (size != UNDEFINED and size > stop - at):
                 raise self.fault(tag, "an item of this sequence is cut off or damaged.")
+            self.count(tag)
             item, at = self._item(at, stop if size == UNDEFINED else at + size, implicit, depth)
             items.append(item)
         else:
@@ -262,9 +276,7 @@ class _Walk:
     def _item(self, at: int, end: int, implicit: bool, depth: int) -> tuple[CheckedItem, int]:
         outer = self.encodings
         elements, at = self.elements(at, end, implicit, depth)
-        item = CheckedItem(elements)
-        item.__dict__["source"] = self.source
-        item.set_original_encoding(implicit, self.little, self.encodings)
+        item = CheckedItem.of(elements, self.source, (implicit, self.little, self.encodings))
         self.encodings = outer
         return item, at
 

@@ -57,5 +57,5 @@ def is_nm(e: Elements) -> bool:
 
 def class_name(e: Elements) -> str:
     """What the standard calls an object's class."""
-    uid = UID(e.text("SOPClassUID"))
+    uid = UID(e.text("SOPClassUID"), validation_mode=0)
     return str(uid.name) if uid else "an object without SOP class"
