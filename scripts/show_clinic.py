@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     if done.returncode:
         return done.returncode
     for sheet in sorted(out.glob("*.png")):
-        print(f"contact sheet: {sheet.resolve()}")
+        print(f"to look at: {sheet.resolve()}")
         show(sheet)
     return 0
 
