@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from photopeak.core import Acquisition, Grid, Image, Mask, Patient, PhotopeakError, Study, Text
-from photopeak.dicom.cohort import COLUMNS, Cohort, fingerprint, merge_views, whole_folder, write_case, write_index
+from photopeak.dicom.cohort import COLUMNS, Cohort, fingerprint, whole_folder, write_case, write_index
 
 
 def study(views=("anterior", "posterior"), patient="P1"):
@@ -56,15 +56,6 @@ def test_one_file_a_view_is_one_study(tmp_path):
     both = Cohort(tmp_path)[0]["counts"]
     assert both.grid.labels("view") == ("anterior", "posterior")
     assert both.values.shape == (2, 32, 16)
-
-
-def test_views_that_do_not_belong_together_are_refused():
-    other = Grid.planar(("posterior",), (32, 16), (3.0, 3.0))
-    wide = Study({"counts": Image(np.zeros(other.shape), other, "{counts}")})
-    with pytest.raises(PhotopeakError, match="differ"):
-        merge_views([study(("anterior",)), wide])
-    with pytest.raises(PhotopeakError, match="each may stand once"):
-        merge_views([study(("anterior",)), study(("anterior",))])
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):

@@ -27,8 +27,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from photopeak.core import Axis, Grid, Image, Mask, PhotopeakError, Record, Study, Text
+from photopeak.core import Image, Mask, PhotopeakError, Record, Study, Text
 from photopeak.core.study import Json
+from photopeak.dicom.merging import merge_views
 from photopeak.dicom.reading import read
 from photopeak.dicom.writing import write
 
@@ -182,25 +183,6 @@ def _one(path: Path) -> Study:
     if len(studies) != 1:
         raise PhotopeakError(f"{path} holds {len(studies)} studies; a row of cohort.csv names a file with one.")
     return studies[0]
-
-
-def merge_views(studies: Sequence[Study]) -> Study:
-    """One Study from single-view files of the same examination, its views in the order given."""
-    if len(studies) == 1:
-        return studies[0]
-    images = [s["counts"] for s in studies]
-    if not all(isinstance(i, Image) and i.grid.without("view") == images[0].grid.without("view") for i in images):  # type: ignore[union-attr]
-        raise PhotopeakError("views of one study differ in matrix or pixel size. Remedy: give them rows of their own.")
-    views = [label for i in images if isinstance(i, Image) for label in i.grid.labels("view")]
-    if len(set(views)) != len(views):
-        raise PhotopeakError(f"a study has the views {', '.join(views)}; each may stand once.")
-    first = images[0]
-    assert isinstance(first, Image)
-    values = np.concatenate([i.values for i in images if isinstance(i, Image)], axis=first.grid.names.index("view"))
-    axes = tuple(Axis("view", len(views), tuple(views)) if a.name == "view" else a for a in first.grid.axes)
-    grid = Grid(axes, first.grid.affine_mm, first.grid.frame)
-    one = studies[0]
-    return Study({"counts": Image(values, grid, first.unit)}, one.patient, one.acquisition, one.history)
 
 
 def _read_masks(path: Path, study: Study) -> dict[str, Mask]:
