@@ -23,7 +23,6 @@ def read_acquisition(e: Elements, assume: Assumptions, kind: str = "") -> Acquis
     tracers = read_tracers(e, assume, started or e.moment("Series"))
     administered = tracers[0].administered_at if tracers else None
     reference = decay_reference(e, facts, correction, (started, administered))
-    reference = decay_reference(e, facts, correction, (started, administered))
     return Acquisition(
         modality=e.text("Modality"),
         kind=kind,

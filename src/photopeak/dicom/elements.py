@@ -43,13 +43,14 @@ def tag_of(keyword: str) -> int:
 
 
 class Elements:
-    """A dataset (or an item of a sequence) and the file it came from."""
+    """A dataset, or an item of a sequence in the dataset ``root``, and the file it came from."""
 
-    __slots__ = ("data", "elements", "path")
+    __slots__ = ("data", "elements", "path", "root")
 
-    def __init__(self, data: Dataset, path: str) -> None:
+    def __init__(self, data: Dataset, path: str, root: Elements | None = None) -> None:
         self.data = data
         self.path = path
+        self.root = root or self
         # Plain numbers as keys: pydicom compares its tags in Python, which takes most of a reading's time.
         self.elements: dict[int, Any] = {int(tag): element for tag, element in data._dict.items()}
 
@@ -113,7 +114,7 @@ class Elements:
         value = self.data[tag].value if isinstance(element, RawDataElement) else element.value
         if not all(isinstance(item, Dataset) for item in value or ()):
             raise self.refuse(keyword, "is not a sequence.")
-        return [Elements(item, self.path) for item in value or ()]
+        return [Elements(item, self.path, self.root) for item in value or ()]
 
     def item(self, keyword: str) -> Elements | None:
         items = self.items(keyword)
@@ -128,7 +129,7 @@ class Elements:
         return self._parsed(keyword, parse_time)
 
     def datetime(self, keyword: str) -> dt.datetime | None:
-        offset = self.text("TimezoneOffsetFromUTC")
+        offset = self.root.text("TimezoneOffsetFromUTC")
         return self._parsed(keyword, lambda text: parse_datetime(text, offset))
 
     def moment(self, name: str) -> dt.datetime | None:
