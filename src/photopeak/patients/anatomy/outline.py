@@ -28,6 +28,7 @@ class Outline:
     radius_mm: Float[np.ndarray, "points"]
     centre_mm: Float[np.ndarray, "ells 3"]
     axes_mm: Float[np.ndarray, "ells 3 3"]
+    fat_mm: float = 9.0
 
     def extent(self) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
         """Corners of the box around everything."""
@@ -120,8 +121,9 @@ def outline(posed: Posed) -> Outline:
             axes.append((p[1:] - p[0]).T * (girth**2 if kind == "breast" else grow))
     xyzr, ends = np.vstack(chains), np.cumsum([len(c) for c in chains])
     cones = np.setdiff1d(np.arange(len(xyzr)), ends - 1)
+    fat = float(np.clip(9.0 + 70.0 * (girth - 1.0), 5.0, 30.0))
     lofts[0] = _within(lofts[0], lofts[1:])
-    return Outline(tuple(lofts), cones, xyzr[:, :3], xyzr[:, 3].copy(), np.array(centres), np.array(axes))
+    return Outline(tuple(lofts), cones, xyzr[:, :3], xyzr[:, 3].copy(), np.array(centres), np.array(axes), fat)
 
 
 def _grow(group: str, girth: float) -> float:

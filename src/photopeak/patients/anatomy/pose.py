@@ -41,6 +41,7 @@ class Limbs:
     leg_abd: float = -1.0
     plantar: float = 26.0
     shoulder_lift: float = 0.0
+    elbow_flex: float = 0.0
     scapula_turn: float = 0.0
     scapula_swing: float = 0.0
 
@@ -123,7 +124,7 @@ class Posed:
         self._turn(out, leg, "leg", (0, -a.leg_abd, 0))
         self._turn(out, here & FINGER[group], "finger", (-a.finger_curl, 0, 0))
         self._turn(out, hand, "hand", (0, 0, -a.hand_roll), (0, -a.hand_ulnar, 0))
-        self._turn(out, fore, "fore", (0, a.fore_add, 0))
+        self._turn(out, fore, "fore", (-a.elbow_flex, 0, 0), (0, a.fore_add, 0))
         self._turn(out, arm, "arm", (0, -a.arm_abd, 0))
         self._turn(out, here & SCAPULA[group], "arm", (0, 0, a.scapula_swing), (0, a.scapula_turn, 0))
         girdle = here & GIRDLE[group]

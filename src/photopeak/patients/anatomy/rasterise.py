@@ -14,7 +14,7 @@ from photopeak.patients.anatomy.outline import Outline
 from photopeak.patients.anatomy.skeleton import Skeleton
 from photopeak.patients.anatomy.texture import SIDE, tile
 
-FAT_MM, FAT_UPTAKE = 9.0, 0.6
+FAT_UPTAKE = 0.6
 _LOCAL = threading.local()
 
 
@@ -69,7 +69,7 @@ def frames(centre_mm: Any, axes_mm: Any, canvas: Canvas) -> tuple[Any, Any, Any]
 def draw_outline(canvas: Canvas, surface: Outline, u_soft: float, mu_soft: float) -> None:
     """Skin, fat and muscle."""
     h = canvas.voxel_mm
-    tissue = (u_soft, mu_soft, (FAT_MM / h, FAT_UPTAKE))
+    tissue = (u_soft, mu_soft, (surface.fat_mm / h, FAT_UPTAKE))
     out = (canvas.texture("soft"), canvas.shape, canvas.out)
     for rows in surface.lofts:
         scaled = rows.copy()

@@ -65,7 +65,8 @@ def draw_build(rng: np.random.Generator, person: Person) -> Proportions:
     values = [float(v) for v in 1.0 + sd * z]
     values[2] += 0.06 * heavy
     values[7] = belly
-    values[9] -= 0.08 + 0.05 * heavy
+    values[9] -= 0.14 + 0.06 * heavy
+    values[6] += 0.02
     return Proportions(*values)
 
 
@@ -81,14 +82,16 @@ def draw_pose(rng: np.random.Generator, person: Person) -> Pose:
     age = max(0.0, person.age_years - 60.0) / 30.0
     common = {name: draw(name) for name in ("arm_abd", "leg_ext_rot", "plantar", "finger_curl", "hand_roll", "leg_abd")}
     asymmetry, lift, shrug = draw("leg_rot_asym"), draw("shoulder_lift"), draw("shrug")
+    folded = rng.random() < 0.1  # hands laid on the belly
     limbs = []
     for side in (1, -1):
-        own = 0.45 * rng.standard_normal(6)
+        own = 0.6 * np.clip(rng.standard_normal(6), -2.2, 2.2)
         each = {name: common[name] + float(own[i]) * spread[name][1] for i, name in enumerate(common)}
         each["arm_abd"] = max(each["arm_abd"], 0.5) + 0.75 * heavy + (1.5 if person.sex == "F" else 0.0)
-        each["fore_add"] = draw("fore_add") + 0.9 * heavy
-        each["leg_abd"] = max(each["leg_abd"] + 1.2, -1.2)
-        each["leg_ext_rot"] = float(np.clip(each["leg_ext_rot"] - side * asymmetry / 2, -5.0, 70.0))
+        each["fore_add"] = draw("fore_add") + 0.9 * heavy + (38.0 if folded else 0.0)
+        each["elbow_flex"] = max(0.0, draw("elbow_flex")) + (35.0 if folded else 0.0)
+        each["leg_abd"] = float(np.clip(each["leg_abd"] + 1.2, -1.2, 3.5))
+        each["leg_ext_rot"] = float(np.clip(each["leg_ext_rot"] - side * asymmetry / 2, -10.0, 65.0))
         each["finger_curl"] = float(np.clip(each["finger_curl"], 0.0, 70.0))
         limbs.append(
             Limbs(

@@ -6,6 +6,7 @@ from typing import Any
 
 Primitive = dict[str, Any]
 
+LOWER = ("T9", "T10", "T11", "T12")
 REGION = {"C": "cervical spine", "T": "thoracic spine", "L": "lumbar spine"}
 
 
@@ -18,22 +19,24 @@ def vertebra_primitives(
     processes; sp: from the body's centre to the spinous tip, which lies dr lower; u: uptake. All mm.
     """
     level = name[0]
-    base = {"b": name, "g": REGION[level], "k": "spine", "sd": 0.14}
+    base = {"b": name, "g": REGION[level], "k": "spine", "sd": 0.17}
     lumbar = level == "L"
     back = y + b
+    deep = 0.84 if lumbar or name in LOWER else 1.0  # the bodies; what is behind them makes up for it
     parts: list[Primitive] = [
-        {"n": "body", "t": "ell", "u": u, "c": [0, y, z], "s": [a, b, c], "e": 4},
+        {"n": "body", "t": "ell", "u": deep * u, "c": [0, y, z], "s": [a, b, c], "e": 4},
         {
             "n": "pedicle",
             "t": "chain",
-            "u": u,
+            "u": 1.12 * u,
             "lr": 1,
             "p": [[0.62 * a, back, z + 2, 4.5], [0.62 * a, back + 11, z + 1, 4.5]],
         },
         {
             "n": "facet",
             "t": "ell",
-            "u": 0.8 * u,
+            "u": 0.9 * u,
+            "sd": 0.3,
             "lr": 1,
             "j": "facet",
             "c": [0.75 * a, back + 15, z - c - 2],
@@ -42,13 +45,13 @@ def vertebra_primitives(
         {
             "n": "transverse",
             "t": "chain",
-            "u": (0.35 if lumbar else 1.0) * u,
+            "u": (0.35 if lumbar else 1.1) * u,
             "lr": 1,
             "p": [[0.62 * a, back + 10, z + 2, 5], [tp, back + 15, z + 3, 4.5]],
         },
-        {"n": "spinous", "t": "chain", "u": 0.85 * u, "p": [[0, back + 15, z, 4], [0, y + sp, z - dr, 3.5]]},
+        {"n": "spinous", "t": "chain", "u": 0.9 * u, "p": [[0, back + 15, z, 4], [0, y + sp, z - dr, 3.5]]},
     ]
     if level in "TL":
-        plate = {"t": "ell", "u": 1.2 * u, "s": [0.95 * a, 0.95 * b, 2.2], "e": 4, "j": "endplate"}
+        plate = {"t": "ell", "u": 1.15 * deep * u, "sd": 0.3, "s": [0.95 * a, 0.95 * b, 2.2], "e": 4, "j": "endplate"}
         parts += [{"n": f"endplate{s}", **plate, "c": [0, y, z + s * (c - 0.8)]} for s in (1, -1)]
     return [{**base, **part, "n": f"{name}.{part['n']}"} for part in parts]
