@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from harness import ROOT, figure, write
 
-sys.path.insert(0, str(ROOT / "tests" / "dicom"))
+sys.path.insert(0, str(ROOT))
 
 SECONDS = 2.0
 MEGABYTES = 512.0
@@ -28,9 +28,9 @@ def main() -> None:
     """Run all of it in this process, so that what leaks or lingers shows."""
     import warnings
 
-    from dicom_samples import seeds
-    from hostile import outcome_of
-    from mutate import mutated
+    from tests.dicom.dicom_samples import seeds
+    from tests.dicom.hostile import outcome_of
+    from tests.dicom.mutate import mutated
 
     warnings.simplefilter("error")  # a warning that escapes is a failure too
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
@@ -52,6 +52,9 @@ def main() -> None:
             rng = np.random.default_rng((seed, i))
             names, data = mutated(samples[i % len(samples)], rng)
             outcome = outcome_of(data, path)
+            for _ in range(2):  # the machine may be busy with something else: slow is what is slow three times
+                if outcome.seconds > SECONDS / 2:
+                    outcome = min(outcome, outcome_of(data, path), key=lambda o: o.seconds)
             kinds[outcome.kind] += 1
             by_mutator[names.split("+")[0]] += 1
             tagged += outcome.kind == "refused" and outcome.tag != ""

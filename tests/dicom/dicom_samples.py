@@ -169,11 +169,7 @@ def nm(kind: str = "WHOLE BODY", shape: tuple[int, int] = (40, 32)) -> FileDatas
 
 
 def _detector(index: int) -> Dataset:
-    view = (
-        code("399321004", "SCT", "Anterior projection")
-        if index == 0
-        else code("399001007", "SCT", "Posterior projection")
-    )
+    value, meaning = (("399321004", "Anterior projection"), ("399001007", "Posterior projection"))[index]
     return item(
         CollimatorGridName="LEHR",
         CollimatorType="PARA",

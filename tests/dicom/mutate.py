@@ -152,7 +152,7 @@ def _nested(data: bytes, rng: Rng) -> bytes:
         opening = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
         closing = b"\xfe\xff\x0d\xe0\0\0\0\0" + b"\xfe\xff\xdd\xe0\0\0\0\0"
         body = opening * depth + (closing * depth if rng.random() < 0.5 else b"")
-    at = _before(data, 0x00081140)
+    at = before(data, 0x00081140)
     return data[:at] + body + data[at:]
 
 
@@ -163,7 +163,7 @@ def _many(data: bytes, rng: Rng) -> bytes:
         body = b"".join(struct.pack("<HH2sH", 0x0009, 0x1000 + (i & 0x0FFF), b"LO", 0) for i in range(count))
     else:
         body = element(0x00081140, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, 0) * count)
-    at = _before(data, 0x00081140)
+    at = before(data, 0x00081140)
     return data[:at] + body + data[at:]
 
 
@@ -223,7 +223,7 @@ def _broken_stream(data: bytes, rng: Rng) -> bytes:
 
 
 def _deflate_bomb(data: bytes, rng: Rng) -> bytes:
-    head = data[: _before(data, 0x00080000)]
+    head = data[: before(data, 0x00080000)]
     size = int(rng.choice([2**16, 2**24, 2**27]))
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     bomb = packer.compress(element(0x00080005, b"CS", b"ISO_IR 100") + b"\0" * size) + packer.flush()
@@ -255,7 +255,7 @@ def _zipped(data: bytes, rng: Rng) -> bytes:
 
 
 def _no_preamble(data: bytes, rng: Rng) -> bytes:
-    body = data[132:] if rng.random() < 0.5 else data[_before(data, 0x00080000) :]
+    body = data[132:] if rng.random() < 0.5 else data[before(data, 0x00080000) :]
     return _flip_bits(body, rng) if rng.random() < 0.5 and body else body
 
 
@@ -309,6 +309,6 @@ def element(tag: int, vr: bytes, body: bytes) -> bytes:
     return head + struct.pack("<H", len(body) & 0xFFFF) + body
 
 
-def _before(data: bytes, tag: int) -> int:
+def before(data: bytes, tag: int) -> int:
     """Where the first element beyond a tag begins."""
     return next((start for found, _, start, _, _ in elements(data) if found > tag), len(data))

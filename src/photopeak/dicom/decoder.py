@@ -16,6 +16,8 @@ import threading
 from collections.abc import Sequence
 from typing import IO, Any, Final
 
+from photopeak.dicom.decoder_child import Readable
+
 START_SECONDS: Final = 30.0
 BASE_SECONDS: Final = 1.2
 BYTES_PER_SECOND: Final = 20 * 2**20
@@ -124,7 +126,7 @@ def _start() -> subprocess.Popen[bytes]:
     return process
 
 
-def _receive(pipe: IO[bytes], largest: int) -> bytes:
+def _receive(pipe: Readable, largest: int) -> bytes:
     prefix = pipe.read(4)
     if len(prefix) < 4:
         raise EOFError

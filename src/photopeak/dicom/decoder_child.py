@@ -12,7 +12,7 @@ import json
 import os
 import struct
 import sys
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,13 @@ JPEG_LS: Final = frozenset({"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"})
 RLE: Final = "1.2.840.10008.1.2.5"
 LOSSLESS_JPEG: Final = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
 JPEG_2000: Final = frozenset({"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"})
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A pipe's reading end."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 def main() -> None:
@@ -166,7 +173,7 @@ def _limit_time(seconds: int) -> None:
         return
 
 
-def _read(pipe: IO[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
+def _read(pipe: Readable) -> tuple[dict[str, Any], list[bytes]] | None:
     prefix = pipe.read(4)
     if len(prefix) < 4:
         return None

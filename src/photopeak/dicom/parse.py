@@ -110,6 +110,9 @@ def _file_meta(data: bytes, source: str, budget: Budget) -> tuple[FileMetaDatase
     walk = _Walk(data, source, True, budget)
     implicit = data[start + 4 : start + 6] not in VRS
     elements, end = walk.elements(start, len(data), implicit, 0, last_group=2)
+    stray = next((tag for tag in elements if tag >> 16 != 2), None)
+    if stray is not None:
+        raise walk.fault(stray, "does not belong into the file meta information.")
     meta = _dataset(elements, FileMetaDataset(), walk, implicit)
     return FileMetaDataset({tag: meta[tag] for tag in elements}), end
 

@@ -159,12 +159,9 @@ def _stored(values: Frames, layout: _Layout) -> Frames:
     signed = np.dtype(f"i{layout.bits // 8}")
     if layout.bits_stored == layout.bits:
         return values.view(signed) if layout.signed else values
-    up = layout.bits - 1 - layout.high_bit
-    down = layout.bits - layout.bits_stored
-    shifted = values << up if up else values
-    if layout.signed:
-        return (shifted.view(signed) << (down - up)) >> down if up == 0 else shifted.view(signed) >> down
-    return (shifted << (down - up)) >> down if up == 0 else shifted >> down
+    up, down = layout.bits - 1 - layout.high_bit, layout.bits - layout.bits_stored
+    topmost = values << up if up else values  # the stored bits' highest is now the container's
+    return topmost.view(signed) >> down if layout.signed else topmost >> down
 
 
 def _compressed(dataset: Dataset, path: object, layout: _Layout) -> Frames:
