@@ -152,8 +152,10 @@ def _within(trunk: Float[np.ndarray, "n 7"], legs: list[Float[np.ndarray, "m 7"]
     """The trunk no wider than the thighs where it sits on them, so that the hip has no ledge."""
     for leg in legs:
         side = 1.0 if leg[-1, 1] > 0 else -1.0
-        reach = np.interp(trunk[:, 0], leg[:, 0], side * leg[:, 1] + leg[:, 3]) - side * trunk[:, 1] - 3.0
-        reach += 0.3 * np.clip(trunk[:, 0] - leg[-1, 0], 0.0, None)
+        outer = side * leg[:, 1] + leg[:, 3]
+        widest = int(outer.argmax())
+        reach = np.interp(trunk[:, 0], leg[: widest + 1, 0], outer[: widest + 1]) - side * trunk[:, 1] - 3.0
+        reach += 0.3 * np.clip(trunk[:, 0] - leg[widest, 0], 0.0, None)
         trunk[:, 3] = np.minimum(trunk[:, 3], reach)
     return trunk
 
