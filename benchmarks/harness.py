@@ -97,12 +97,15 @@ def commit() -> str:
 
 
 def hardware() -> dict[str, Any]:
-    """What it ran on: processor, cores this process may use, memory, system and Python."""
+    """What it ran on, and how busy that was: a load above the cores means that times are too long."""
+    import psutil
+
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(),
         "cores": allowed,
-        "memory_gb": _memory_gb(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "load": round(psutil.getloadavg()[0], 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
@@ -115,13 +118,6 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _memory_gb() -> float | None:
-    try:
-        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
-    except (ValueError, OSError, AttributeError):
-        return None
 
 
 def _print(record: Mapping[str, Any], path: Path) -> None:
