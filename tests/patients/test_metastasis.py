@@ -60,11 +60,12 @@ def test_most_of_the_femur_is_its_upper_end():
 
 
 def test_sizes_and_uptake_have_the_stated_medians():
-    lesions = [m for m in draw(1200) if m.region == "vertebra"]
+    lesions = draw(1200)
     diameter = [2 * m.semi_axes_mm[1] for m in lesions]
-    assert np.median(diameter) == pytest.approx(20.0, rel=0.12)
+    assert np.median(diameter) == pytest.approx(20.0 * 1.15, rel=0.12)  # large bones hold larger ones
     assert min(diameter) >= 7.9
-    assert 2.4 < np.median([m.added for m in lesions]) < 3.7  # 3.6 times the root of the vertebra's own uptake
+    spine = [m.added for m in lesions if m.region == "vertebra"]
+    assert 3.2 < np.median(spine) < 5.2  # 5.0 times the root of the vertebra's own uptake
 
 
 def test_rib_lesions_are_long():

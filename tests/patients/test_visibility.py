@@ -36,7 +36,7 @@ def test_the_footprint_is_the_difference_of_two_whole_projections(seen):
         window = (v, slice(foot.row, foot.row + rows), slice(foot.column, foot.column + columns))
         difference = (with_it - without)[window]
         assert np.abs(foot.lesion - difference).max() < 0.05 * difference.max()
-        assert foot.lesion.sum() == pytest.approx(float(difference.sum()), rel=0.02)
+        assert foot.lesion.sum() == pytest.approx(float(difference.sum()), rel=0.03)
         around = foot.background[foot.mask] / (1 + view.scatter)
         assert around.sum() == pytest.approx(float(without[window][foot.mask].sum()), rel=0.08)
 

@@ -29,7 +29,7 @@ from photopeak.patients.superscan import superscan
 from photopeak.patients.visibility import Footprint, Viewing, footprints
 
 Views = tuple[bool, bool]
-NEAR_THRESHOLD = 1.05  # how far from the threshold a dimmed or brightened lesion is kept
+CLEAR, BARELY = 1.6, 1.05  # how far above the threshold a lesion must be, at first and when tries run out
 TRIES = 14  # candidates for each lesion wanted
 
 
@@ -185,6 +185,8 @@ class _Case:
             for lesion in propose():
                 if attempt < 10 * tries and not self.free(lesion):
                     continue
+                if left == [0, 0]:
+                    return
                 one = self.fitted(self.look(lesion), (left[0] > 0, left[1] > 0), attempt > tries // 3)
                 if one is not None:
                     self.found.append(one)
@@ -194,26 +196,26 @@ class _Case:
             "are visible. Remedy: plan fewer lesions, or lower the difficulty's visible_cnr."
         )
 
-    def fitted(self, one: Finding, wanted: Views, brighten: bool) -> Finding | None:
-        """The lesion as wanted: visible in no view but wanted ones and in at least one; None where it cannot be."""
-        cnr = np.array(one.cnr)
-        here, there = (cnr[np.array(wanted)], cnr[~np.array(wanted)])
-        if not here.size or here.max() <= 0:
-            return None
-        if here.max() < self.threshold:
-            if not brighten or one.lesion.lytic:
+    def fitted(self, one: Finding, wanted: Views, late: bool) -> Finding | None:
+        """The lesion as wanted: visible in wanted views only and in at least one; None where it cannot be.
+
+        When tries run out (``late``), a hidden lesion is brightened and a barely visible one is accepted.
+        """
+        here = max(c for c, w in zip(one.cnr, wanted, strict=True) if w)
+        if here < self.threshold:
+            if not late or one.lesion.lytic or here <= 0:
                 return None
-            one = one.scaled(self.threshold * float(self.rng.uniform(1.1, 1.6)) / float(here.max()))
-        anterior, posterior = one.cnr
-        there = np.array([c for c, w in zip((anterior, posterior), wanted, strict=True) if not w])
-        if there.size and there.max() >= self.threshold:
-            one = one.scaled(self.threshold / NEAR_THRESHOLD / float(there.max()))
+            one = one.scaled(self.threshold * float(self.rng.uniform(1.1, 1.6)) / here)
+        there = max((c for c, w in zip(one.cnr, wanted, strict=True) if not w), default=0.0)
+        dimmed = there >= self.threshold
+        if dimmed:
+            one = one.scaled(self.threshold / BARELY / there)
         seen = self.visible(one)
-        kept = (seen[0] and wanted[0], seen[1] and wanted[1])
-        if not any(kept) or seen != kept:
+        strong = max(c for c, w in zip(one.cnr, wanted, strict=True) if w)
+        enough = CLEAR if dimmed and not late else BARELY
+        if strong < enough * self.threshold or not all(w or not s for s, w in zip(seen, wanted, strict=True)):
             return None
-        strong = max(c for c, k in zip(one.cnr, kept, strict=True) if k)
-        return replace(one, annotated=kept) if strong >= NEAR_THRESHOLD * self.threshold else None
+        return replace(one, annotated=seen)
 
     def occult(self, number: int, propose: Callable[[], Lesion]) -> None:
         """Lesions that no view shows: part of the truth, annotated nowhere."""
