@@ -220,7 +220,7 @@ def expected_counts(
     plan = PlanarPlan.of(camera, placement, window or camera.photopeak)
     planes = np.zeros((2, camera.depth_nodes, placement.shape[0], placement.shape[2]), np.float32)
     nodes = plan.nodes
-    kernels.project(activity, mu, placement.voxel_mm, nodes.node, nodes.share, np.arange(2), planes)
+    kernels.project(activity, mu, placement.voxel_mm, nodes, np.arange(2), planes)
     image = np.zeros((2, *camera.matrix), np.float32)
     for view in range(2):
         plan.image(planes[view], view, image[view])

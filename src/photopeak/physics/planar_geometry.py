@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
@@ -50,8 +50,7 @@ class Placement:
         return np.stack([y - self.faces_mm[0], self.faces_mm[1] - y])
 
 
-@dataclass(frozen=True, eq=False)
-class Nodes:
+class Nodes(NamedTuple):
     """The fixed widths between which every depth's blur is interpolated.
 
     A plane of width σ is laid as shares of its two neighbours, σ_k ≤ σ ≤ σ_{k+1}, such that the mixture has
@@ -78,8 +77,7 @@ def nodes(camera: PlanarCamera, placement: Placement) -> Nodes:
     return Nodes(ladder, node, share)
 
 
-@dataclass(frozen=True, eq=False)
-class Bands:
+class Bands(NamedTuple):
     """Banded matrices, one for each width: element ``[k, i, j]`` carries input i to pixel start[k, i] + j."""
 
     taps: Int32[np.ndarray, " k"]
@@ -87,13 +85,12 @@ class Bands:
     weight: Float32[np.ndarray, "k i taps"]
 
 
-@dataclass(frozen=True)
-class Pixels:
+class Pixels(NamedTuple):
     """One row of pixels: centre of the first, signed pitch, number."""
 
     first_mm: float
     pitch_mm: float
-    count: int
+    number: int
 
 
 def rows(camera: PlanarCamera, top_mm: float) -> Pixels:
@@ -117,10 +114,8 @@ def bands(
     taps = np.array([2 * math.ceil(r / pitch) + 1 for r in reach], np.int32)
     start = np.zeros((len(taps), len(centres_mm)), np.int32)
     weight = np.zeros((len(taps), len(centres_mm), int(taps.max())), np.float32)
-    p = pixels
     for k, sigma in enumerate(sigmas_mm):
-        row = weight[k, :, : taps[k]]
-        gaussian_band(centres_mm, p.first_mm, p.pitch_mm, p.count, float(sigma), share, start[k], row)
+        gaussian_band(centres_mm, pixels, float(sigma), share, start[k], weight[k, :, : taps[k]])
     return Bands(taps, start, weight)
 
 
@@ -153,7 +148,7 @@ def coarse(centres_mm: Float64[np.ndarray, " i"], pitch_mm: float) -> tuple[Floa
 
 def nearest(pixels: Pixels, placement: Placement, axis: int) -> Int64[np.ndarray, " out"]:
     """For every pixel of a row or column, the nearest voxel along x (0) or z (2); −1 where there is none."""
-    position = pixels.first_mm + pixels.pitch_mm * np.arange(pixels.count)
+    position = pixels.first_mm + pixels.pitch_mm * np.arange(pixels.number)
     index = np.floor((position - placement.origin_mm[axis]) / placement.voxel_mm + 0.5).astype(np.int64)
     size = placement.shape[2 if axis == 0 else 0]
     return np.where((index >= 0) & (index < size), index, -1)

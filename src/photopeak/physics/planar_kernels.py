@@ -4,9 +4,12 @@ The forward model has two stages, both linear. ``project`` walks every ray from 
 and lays the attenuated activity of each depth onto two neighbouring *nodes*, planes that stand for one
 width of blur each. ``blur`` carries every node onto the detector's pixels by a separable band matrix.
 ``back_blur`` and ``back_project`` are their exact transposes. Only one thread works, in a fixed order.
+Bands, pixels and depths arrive as the named tuples of ``planar_geometry``.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -62,32 +65,29 @@ def _lay(activity: Array, through: Array, lower: Array, upper: Array, share: flo
 
 
 @kernel
-def _scan_slice(
-    mu_bits: Array, activity_bits: Array, mu: Array, length_cm: float, half: Array, shines: Array, absorbs: Array
-) -> None:
+def _scan_slice(activity: Array, mu: Array, length_cm: float, half: Array, shines: Array, absorbs: Array) -> None:
     """For one slice: which rows hold anything, and each row's half-voxel transmission."""
     for y in range(mu.shape[0]):
-        shines[y] = not _empty(activity_bits[y])
-        absorbs[y] = not _empty(mu_bits[y])
+        shines[y] = not _empty(activity[y].view(np.int32))
+        absorbs[y] = not _empty(mu[y].view(np.int32))
         if absorbs[y]:
             _half_voxel(mu[y], length_cm, half[y])
 
 
 @kernel
-def project(activity: Array, mu: Array, voxel_mm: float, node: Array, share: Array, views: Array, nodes: Array) -> None:
+def project(activity: Array, mu: Array, voxel_mm: float, depths: Any, views: Array, nodes: Array) -> None:
     """Attenuated activity on the blur nodes of each view, nodes[i, k, z, x] += for view views[i] (in place).
 
     View 0 sees the body from y = 0 upwards (anterior), view 1 from the last y downwards (posterior).
-    ``node[view, y]`` is the nearer node of plane y and ``share`` what it takes; the next takes the rest.
+    ``depths.node[view, y]`` is the nearer node of plane y, ``share`` what it takes; the next takes the rest.
     """
     depth, width = activity.shape[1], activity.shape[2]
     length_cm = voxel_mm * 0.1
     half = np.ones((depth, width), np.float32)
     shines, absorbs = np.zeros(depth, np.bool_), np.zeros(depth, np.bool_)
     through = np.ones(width, np.float32)
-    activity_bits, mu_bits = activity.view(np.int32), mu.view(np.int32)
     for z in range(activity.shape[0]):
-        _scan_slice(mu_bits[z], activity_bits[z], mu[z], length_cm, half, shines, absorbs)
+        _scan_slice(activity[z], mu[z], length_cm, half, shines, absorbs)
         if not shines.any():
             continue
         for i in range(views.size):
@@ -98,8 +98,8 @@ def project(activity: Array, mu: Array, voxel_mm: float, node: Array, share: Arr
                 if absorbs[y]:
                     _pass(through, half[y])
                 if shines[y]:
-                    k = node[view, y]
-                    _lay(activity[z, y], through, nodes[i, k, z], nodes[i, k + 1, z], share[view, y])
+                    k = depths.node[view, y]
+                    _lay(activity[z, y], through, nodes[i, k, z], nodes[i, k + 1, z], depths.share[view, y])
                 if absorbs[y]:
                     _pass(through, half[y])
 
@@ -113,9 +113,7 @@ def _gather(activity: Array, through: Array, lower: Array, upper: Array, share: 
 
 
 @kernel
-def back_project(
-    activity: Array, mu: Array, voxel_mm: float, node: Array, share: Array, views: Array, nodes: Array
-) -> None:
+def back_project(activity: Array, mu: Array, voxel_mm: float, depths: Any, views: Array, nodes: Array) -> None:
     """The transpose of ``project``: activity[z, y, x] += what every ray would have taken from it (in place)."""
     depth, width = activity.shape[1], activity.shape[2]
     half, through = np.ones(width, np.float32), np.ones(width, np.float32)
@@ -127,28 +125,20 @@ def back_project(
                 y = step if view == 0 else depth - 1 - step
                 _half_voxel(mu[z, y], voxel_mm * 0.1, half)
                 _pass(through, half)
-                k = node[view, y]
-                _gather(activity[z, y], through, nodes[i, k, z], nodes[i, k + 1, z], share[view, y])
+                k = depths.node[view, y]
+                _gather(activity[z, y], through, nodes[i, k, z], nodes[i, k + 1, z], depths.share[view, y])
                 _pass(through, half)
 
 
 @kernel
-def gaussian_band(
-    centres: Array,
-    first_mm: float,
-    pitch_mm: float,
-    n_out: int,
-    sigma_mm: float,
-    share: float,
-    start: Array,
-    weight: Array,
-) -> None:
+def gaussian_band(centres: Array, pixels: Any, sigma_mm: float, share: float, start: Array, weight: Array) -> None:
     """Weights that spread a point at each centre over pixels, Σ over all pixels = share for each centre.
 
     Pixel r is centred at first + r·pitch (pitch may be negative) and integrates over its width, which
     adds pitch²/12 to the variance. Pixels beyond the image keep their share, so that counts that fall
     outside are lost and not squeezed in. ``weight[i, j]`` belongs to pixel start[i] + j.
     """
+    first_mm, pitch_mm, n_out = pixels.first_mm, pixels.pitch_mm, pixels.number
     variance = sigma_mm * sigma_mm + pitch_mm * pitch_mm / 12.0
     taps = weight.shape[1]
     reach = taps // 2
@@ -202,12 +192,11 @@ def _spread_row(row: Array, start: int, weight: Array, taps: int, image: Array) 
 
 
 @kernel
-def blur(
-    nodes: Array, taps: Array, z_start: Array, z_weight: Array, x_start: Array, x_weight: Array, image: Array
-) -> None:
+def blur(nodes: Array, z_bands: Any, x_bands: Any, image: Array) -> None:
     """image[r, c] += Σ_k Σ_z Σ_x Z_k[r, z] nodes[k, z, x] X_k[c, x] (in place)."""
     n_nodes, n_z, n_x = nodes.shape
     columns = image.shape[1]
+    z_start, z_weight, taps = z_bands.start, z_bands.weight, z_bands.taps
     tile = np.zeros((n_x, _LANES), np.float32)
     spread = np.zeros((columns, _LANES), np.float32)
     row = np.empty(columns, np.float32)
@@ -217,7 +206,7 @@ def blur(
         for k in range(n_nodes):
             if _empty(bits[k, first:last].reshape(-1)):
                 continue
-            _spread_columns(nodes[k, first:last], x_start[k], x_weight[k], taps[k], tile, spread)
+            _spread_columns(nodes[k, first:last], x_bands.start[k], x_bands.weight[k], taps[k], tile, spread)
             for z in range(first, last):
                 for c in range(columns):
                     row[c] = spread[c, z - first]
@@ -225,12 +214,12 @@ def blur(
 
 
 @kernel
-def back_blur(
-    nodes: Array, taps: Array, z_start: Array, z_weight: Array, x_start: Array, x_weight: Array, image: Array
-) -> None:
+def back_blur(nodes: Array, z_bands: Any, x_bands: Any, image: Array) -> None:
     """The transpose of ``blur``: nodes[k, z, x] += Σ_r Σ_c Z_k[r, z] X_k[c, x] image[r, c] (in place)."""
     n_nodes, n_z, n_x = nodes.shape
     n_rows, columns = image.shape
+    z_start, z_weight, taps = z_bands.start, z_bands.weight, z_bands.taps
+    x_start, x_weight = x_bands.start, x_bands.weight
     row = np.empty(columns, np.float32)
     for k in range(n_nodes):
         for z in range(n_z):
@@ -278,13 +267,12 @@ def project_labels(activity: Array, mu: Array, label: Array, voxel_mm: float, se
     depth, width = activity.shape[1], activity.shape[2]
     half = np.ones((depth, width), np.float32)
     shines, absorbs = np.zeros(depth, np.bool_), np.zeros(depth, np.bool_)
-    activity_bits, mu_bits = activity.view(np.int32), mu.view(np.int32)
     through, contribution = np.ones(width, np.float32), np.empty(width, np.float32)
     run, best = np.zeros(width, np.float32), np.zeros(width, np.float32)
     # int32 beside float32: lanes of one width, so that the comparison becomes a vector
     names, current, winner = np.zeros(width, np.int32), np.zeros(width, np.int32), np.zeros(width, np.int32)
     for z in range(activity.shape[0]):
-        _scan_slice(mu_bits[z], activity_bits[z], mu[z], voxel_mm * 0.1, half, shines, absorbs)
+        _scan_slice(activity[z], mu[z], voxel_mm * 0.1, half, shines, absorbs)
         for view in range(2):
             through[:], run[:], best[:], current[:], winner[:] = 1.0, 0.0, 0.0, 0, 0
             for step in range(depth):

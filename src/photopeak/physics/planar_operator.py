@@ -72,7 +72,7 @@ class PlanarNumba(PlanarOperator):
         planes, image = self._planes(), np.zeros(self.range.shape, np.float32)
         nodes, voxel_mm = self.plan.nodes, self.placement.voxel_mm
         views = np.array(self.views)
-        kernels.project(_array(x), self.mu_values, voxel_mm, nodes.node, nodes.share, views, planes)
+        kernels.project(_array(x), self.mu_values, voxel_mm, nodes, views, planes)
         for i, view in enumerate(self.views):
             self.plan.image(planes[i], view, image[i])
         return torch.from_numpy(image * self.gain[views]).to(x)
@@ -84,7 +84,7 @@ class PlanarNumba(PlanarOperator):
         image = _array(y) * self.gain[views]
         for i, view in enumerate(self.views):
             self.plan.planes(image[i], view, planes[i])
-        kernels.back_project(activity, self.mu_values, voxel_mm, nodes.node, nodes.share, views, planes)
+        kernels.back_project(activity, self.mu_values, voxel_mm, nodes, views, planes)
         return torch.from_numpy(activity).to(y)
 
 

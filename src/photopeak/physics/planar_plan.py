@@ -29,18 +29,18 @@ class Layer:
         """Add what this layer makes of one view's nodes (k, z, x), or of their sum (1, z, x), to its image."""
         if self.coarse is not None:
             scattering = self._lattice()
-            _blur(planes, *self.coarse, scattering[0])
+            kernels.blur(planes, *self.coarse, scattering[0])
             planes = scattering
-        _blur(planes, self.z, self.x[view], image)
+        kernels.blur(planes, self.z, self.x[view], image)
 
     def take(self, image: NDArray[np.float32], view: int, planes: NDArray[np.float32]) -> None:
         """The transpose of ``add``: add what the image gives back to the nodes."""
         if self.coarse is None:
-            _back_blur(planes, self.z, self.x[view], image)
+            kernels.back_blur(planes, self.z, self.x[view], image)
             return
         scattering, flat = self._lattice(), np.zeros((1, *planes.shape[1:]), np.float32)
-        _back_blur(scattering, self.z, self.x[view], image)
-        _back_blur(flat, *self.coarse, scattering[0])
+        kernels.back_blur(scattering, self.z, self.x[view], image)
+        kernels.back_blur(flat, *self.coarse, scattering[0])
         planes += flat
 
     def _lattice(self) -> NDArray[np.float32]:
@@ -94,11 +94,3 @@ def _layer(
         geometry.bands(x_mm, geometry.columns(camera, view, placement.middle_mm), sigmas_mm) for view in range(2)
     )
     return Layer(z, (anterior, posterior))
-
-
-def _blur(source: NDArray[np.float32], z: Bands, x: Bands, image: NDArray[np.float32]) -> None:
-    kernels.blur(source, z.taps, z.start, z.weight, x.start, x.weight, image)
-
-
-def _back_blur(source: NDArray[np.float32], z: Bands, x: Bands, image: NDArray[np.float32]) -> None:
-    kernels.back_blur(source, z.taps, z.start, z.weight, x.start, x.weight, image)

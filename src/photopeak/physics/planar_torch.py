@@ -98,13 +98,13 @@ class PlanarTorch(PlanarOperator):
         margin = int(reach.max()) + 1
         position = (torch.as_tensor(centres_mm, dtype=torch.float64) - pixels.first_mm) / pixels.pitch_mm
         low = min(0, int(position.min().floor())) - margin
-        high = max(pixels.count, int(position.max().ceil())) + margin
+        high = max(pixels.number, int(position.max().ceil())) + margin
         pixel = torch.arange(low, high, dtype=torch.float64)[:, None]
         bell = torch.exp(-0.5 * ((pixel - position) * pitch) ** 2 / variance[:, None, None])
         near = (pixel - torch.floor(position + 0.5)).abs() <= reach[:, None, None]
         bell = torch.where(near, bell, 0.0)
         bell = bell / bell.sum(1, keepdim=True)
-        return bell[:, -low : pixels.count - low].to(self.mu)
+        return bell[:, -low : pixels.number - low].to(self.mu)
 
     def apply(self, x: Float[Tensor, "z y x"]) -> Float[Tensor, "view row column"]:
         return torch.stack([self._view(x.to(self.mu), v) for v in self.views]).to(x.dtype)

@@ -79,6 +79,8 @@ def _stirling_rest(k: float) -> float:
 @kernel
 def _by_inversion(mean: float, uniform: float) -> int:
     """The smallest count whose cumulative probability exceeds ``uniform``."""
+    if uniform <= 1.0 - mean:  # e^{−m} ≥ 1 − m: 0 without an exponential, as most pixels outside the body are
+        return 0
     p = exp(-mean)
     cumulative = p
     count = 0
