@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-
 ROWS = slice(36, 900)  # what the real scan's field covers, and a little
 
 
@@ -59,7 +58,9 @@ def simulated_scan(seed: int, patient: int) -> np.ndarray:
     from photopeak.patients.streams import stream
 
     drawn = draw_acquisition(stream(seed, patient, "trial"))
-    here = Acquisition(**{**vars(drawn), "camera": "ge", "pixel_mm": 2.26, "top_margin_mm": 200.0, "speed_cm_min": 10.0})
+    here = Acquisition(
+        **{**vars(drawn), "camera": "ge", "pixel_mm": 2.26, "top_margin_mm": 200.0, "speed_cm_min": 10.0}
+    )
     study = Clinic(BoneScan(acquisition=here), 11, seed)[patient]
     return np.asarray(study["counts"].values[0])  # type: ignore[union-attr]
 

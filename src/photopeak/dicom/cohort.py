@@ -170,12 +170,9 @@ def _row(raw: Mapping[str, Any], table: Path, line: int) -> Row:
             raise PhotopeakError(f"{table} line {line}: {column} is {text!r}. Remedy: write 0, 1 or leave it empty.")
         return int(text) if text else None
 
-    return Row(
-        *(str(raw[c] or "") for c in COLUMNS[:4]),
-        label_m=label("label_m"),
-        label_a=label("label_a"),
-        parent=str(raw["parent"] or ""),
-    )
+    text = {column: str(raw[column] or "") for column in COLUMNS}
+    labels = label("label_m"), label("label_a")
+    return Row(text["patient_id"], text["study"], text["path"], text["view"], *labels, text["parent"])
 
 
 def _one(path: Path) -> Study:
