@@ -28,7 +28,7 @@ MAX_ZIP_MEMBERS: Final = 100_000
 MAX_ZIP_BYTES: Final = 8192 * MIB
 """Most bytes all members of a zip expand to; they are read one by one."""
 
-FREE_EXPANSION_BYTES: Final = 64 * MIB
+FREE_EXPANSION_BYTES: Final = 32 * MIB
 """What anything compressed may expand to, whatever its size."""
 
 MAX_EXPANSION: Final = 200

@@ -175,6 +175,9 @@ class _Walk:
         name = f"{tag_name(tag)}: " if tag else ""
         return DicomError(self.source, tag_text(tag) if tag else "", f"{name}{fault}", _RETRY)
 
+    def only_zeros(self, at: int, end: int) -> bool:
+        return self.data.count(0, at, end) == end - at
+
     def count(self, tag: int) -> None:
         """One more element or item."""
         self.budget.elements -= 1
@@ -186,7 +189,7 @@ class _Walk:
         found: Elements = {}
         while at < end:
             if end - at < 8:
-                if not any(self.data[at:end]):
+                if self.only_zeros(at, end):
                     return found, end
                 raise self.fault(_last(found), "the file ends within the element after this one.")
             group, element, code, length = self.tag_and_vr(self.data, at)
@@ -195,7 +198,7 @@ class _Walk:
             tag = BaseTag(group << 16 | element)
             if tag == ITEM_END:
                 return found, at + 8
-            if tag == TRAILING_PADDING or (tag == 0 and not any(self.data[at:end])):
+            if tag == TRAILING_PADDING or (tag == 0 and self.only_zeros(at, end)):
                 return found, end
             self.count(tag)
             if tag in found:
