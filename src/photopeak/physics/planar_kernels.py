@@ -20,7 +20,7 @@ _LANES = 16  # rows that are blurred side by side along x
 
 
 @kernel
-def _empty(row: Array) -> bool:
+def is_empty(row: Array) -> bool:
     """True where every bit of a row is zero; whole numbers, so that the loop vectorises."""
     seen = np.int32(0)
     for i in range(row.size):
@@ -68,8 +68,8 @@ def _lay(activity: Array, through: Array, lower: Array, upper: Array, share: flo
 def _scan_slice(activity: Array, mu: Array, length_cm: float, half: Array, shines: Array, absorbs: Array) -> None:
     """For one slice: which rows hold anything, and each row's half-voxel transmission."""
     for y in range(mu.shape[0]):
-        shines[y] = not _empty(activity[y].view(np.int32))
-        absorbs[y] = not _empty(mu[y].view(np.int32))
+        shines[y] = not is_empty(activity[y].view(np.int32))
+        absorbs[y] = not is_empty(mu[y].view(np.int32))
         if absorbs[y]:
             _half_voxel(mu[y], length_cm, half[y])
 
@@ -204,7 +204,7 @@ def blur(nodes: Array, z_bands: Any, x_bands: Any, image: Array) -> None:
     for first in range(0, n_z, _LANES):
         last = min(first + _LANES, n_z)
         for k in range(n_nodes):
-            if _empty(bits[k, first:last].reshape(-1)):
+            if is_empty(bits[k, first:last].reshape(-1)):
                 continue
             _spread_columns(nodes[k, first:last], x_bands.start[k], x_bands.weight[k], taps[k], tile, spread)
             for z in range(first, last):
