@@ -57,7 +57,8 @@ def _shifted(reference: Skeleton, details: Details) -> Float[np.ndarray, "points
     points = reference.point_mm + details.shift_mm[label]
     rib = _rib_numbers(reference)[label]
     front = np.clip((45.0 - reference.point_mm[:, 1]) / 135.0, 0.0, 1.0)
-    drop = details.rib_drop_mm[np.where(reference.point_side > 0, 0, 1), rib - 1] * front
+    which = np.where(reference.point_side > 0, 0, 1), rib - 1
+    drop = details.rib_drop_mm[which] * front + 2.5 * front * np.sin(details.rib_phase[which] + 9.0 * front)
     points[:, 2] += np.where((reference.point_group == CHEST) & (rib > 0), drop, 0.0)
     return np.asarray(points)
 

@@ -7,7 +7,7 @@ import numpy as np
 from photopeak.patients.body import Person
 
 HEIGHT_M = {"M": (1.76, 0.07), "F": (1.63, 0.065)}
-BMI = (26.0, 4.5)
+BMI = (26.8, 5.0)
 
 
 def draw_person(
@@ -20,8 +20,8 @@ def draw_person(
 ) -> Person:
     """An adult of a bone-scan clinic; whatever is given is kept.
 
-    Height 176 ± 7 cm (men), 163 ± 6.5 cm (women); body-mass index 26 ± 4.5 kg/m² with a tail to the
-    heavy; age 64 ± 12 years, 20 to 92.
+    Height 176 ± 7 cm (men), 163 ± 6.5 cm (women); body-mass index 26.8 ± 5 kg/m² with a tail to the
+    heavy (a quarter above 30); age 64 ± 12 years, 20 to 92.
     """
     drawn_sex = "M" if rng.random() < 0.53 else "F"
     drawn_age = float(np.clip(rng.normal(64.0, 12.0), 20.0, 92.0))

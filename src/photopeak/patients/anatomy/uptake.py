@@ -12,7 +12,7 @@ from photopeak.patients.anatomy.variants import KIDNEY_MISSING
 from photopeak.patients.anatomy.variation import Variation
 from photopeak.patients.body import Person
 
-REGION_SHARE, PRIMITIVE_SHARE, SIDE_SHARE = 0.75, 0.5, 0.35
+REGION_SHARE, BONE_SHARE, PRIMITIVE_SHARE, SIDE_SHARE = 0.75, 0.5, 0.5, 0.35
 RENAL, BLOOD = ("kidney", "kidney.pelvis"), ("heart", "vessel")
 
 
@@ -22,9 +22,11 @@ class Details:
 
     ln_region: Float[np.ndarray, "prims"]
     ln_primitive: Float[np.ndarray, "prims"]
+    ln_bone: Float[np.ndarray, "prims"]
     ln_side: Float[np.ndarray, "prims"]
     shift_mm: Float[np.ndarray, "labels 3"]
     rib_drop_mm: Float[np.ndarray, "sides ribs"]
+    rib_phase: Float[np.ndarray, "sides ribs"]
     texture_shift: tuple[int, int, int]
     bladder: Float[np.ndarray, "5"]
 
@@ -41,14 +43,16 @@ def draw_details(skeleton: Skeleton, seed: int) -> Details:
     dx, dy, dz = (int(v) for v in rng.integers(0, 64, 3))
     side = z[2][index + len(regions) * (skeleton.prim_side + 1)]
     bladder = np.clip(rng.standard_normal(5), -2.0, 2.0)
-    return Details(z[0][index], z[1], side, shift, rib, (dx, dy, dz), bladder)
+    bone = rng.standard_normal(256)[skeleton.prim_label]
+    return Details(z[0][index], z[1], bone, side, shift, rib, rng.uniform(0, 2 * np.pi, (2, 12)), (dx, dy, dz), bladder)
 
 
 def primitive_uptake(
     skeleton: Skeleton, person: Person, variation: Variation, details: Details
 ) -> Float[np.ndarray, "prims"]:
-    """ln u = ln u₀ + sd (¾ region + ½ primitive + ⅓ side) + wear of joints, times the person's bone turnover."""
+    """ln u = ln u₀ + sd (¾ region + ½ bone + ½ primitive + ⅓ side) + wear of joints, times bone turnover."""
     spread = REGION_SHARE * details.ln_region + PRIMITIVE_SHARE * details.ln_primitive + SIDE_SHARE * details.ln_side
+    spread += BONE_SHARE * (1.0 + 0.5 * variation.joint_wear) * details.ln_bone
     ln_u = skeleton.prim_sd * np.clip(spread, -2.3, 2.3)
     ln_u += _wear(skeleton, variation) * (0.02 + 0.07 * np.clip(details.ln_primitive, -1.5, 2.0))
     u = skeleton.prim_u * np.exp(ln_u)

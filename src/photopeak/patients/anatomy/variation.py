@@ -66,7 +66,7 @@ def draw_build(rng: np.random.Generator, person: Person) -> Proportions:
     values[2] += 0.06 * heavy
     values[7] = belly
     values[9] -= 0.14 + 0.06 * heavy
-    values[6] += 0.02
+    values[6] += 0.04
     return Proportions(*values)
 
 
@@ -82,13 +82,13 @@ def draw_pose(rng: np.random.Generator, person: Person) -> Pose:
     age = max(0.0, person.age_years - 60.0) / 30.0
     common = {name: draw(name) for name in ("arm_abd", "leg_ext_rot", "plantar", "finger_curl", "hand_roll", "leg_abd")}
     asymmetry, lift, shrug = draw("leg_rot_asym"), draw("shoulder_lift"), draw("shrug")
-    folded = rng.random() < 0.1  # hands laid on the belly
+    folded = rng.random() < 0.05  # hands laid on the belly
     limbs = []
     for side in (1, -1):
         own = 0.6 * np.clip(rng.standard_normal(6), -2.2, 2.2)
         each = {name: common[name] + float(own[i]) * spread[name][1] for i, name in enumerate(common)}
-        each["arm_abd"] = max(each["arm_abd"], 0.5) + 0.75 * heavy + (1.5 if person.sex == "F" else 0.0)
-        each["fore_add"] = draw("fore_add") + 0.9 * heavy + (38.0 if folded else 0.0)
+        each["arm_abd"] = max(each["arm_abd"], 0.5) + 1.0 * heavy + (1.5 if person.sex == "F" else 0.0)
+        each["fore_add"] = draw("fore_add") + 0.6 * heavy + (38.0 if folded else 0.0)
         each["elbow_flex"] = max(0.0, draw("elbow_flex")) + (35.0 if folded else 0.0)
         each["leg_abd"] = float(np.clip(each["leg_abd"] + 1.2, -1.2, 3.5))
         each["leg_ext_rot"] = float(np.clip(each["leg_ext_rot"] - side * asymmetry / 2, -10.0, 65.0))
@@ -114,7 +114,7 @@ def draw_tracer(rng: np.random.Generator, person: Person) -> Tracer:
     """Clearance and urine: soft tissue rises with weight and age, and is high where kidneys fail (4 %)."""
     z = np.clip(rng.standard_normal(5), -2.2, 2.2)
     bmi, failing = person.weight_kg / person.height_m**2, bool(rng.random() < 0.04)
-    soft = 0.0175 * np.exp(0.03 * (bmi - 26) + 0.004 * (person.age_years - 64) + 0.27 * z[0])
+    soft = 0.0205 * np.exp(0.03 * (bmi - 26) + 0.004 * (person.age_years - 64) + 0.36 * z[0])
     bladder = float(np.clip(1.0 * np.exp(0.7 * z[1]), 0.15, 3.0))
     volume = float(np.clip(110.0 * np.exp(0.7 * z[2]), 20.0, 350.0))
     if failing:

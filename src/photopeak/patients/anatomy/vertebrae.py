@@ -22,16 +22,30 @@ def vertebra_primitives(
     base = {"b": name, "g": REGION[level], "k": "spine", "sd": 0.17}
     lumbar = level == "L"
     back = y + b
-    deep = 0.84 if lumbar or name in LOWER else 1.0  # the bodies; what is behind them makes up for it
+    deep = 0.78 if lumbar else 0.84 if name in LOWER else 0.95  # the bodies; what is behind them makes up for it
+    arch = 1.3 if lumbar else 1.0
     parts: list[Primitive] = [
         {"n": "body", "t": "ell", "u": deep * u, "c": [0, y, z], "s": [a, b, c], "e": 4},
-        {
-            "n": "pedicle",
-            "t": "chain",
-            "u": 1.12 * u,
-            "lr": 1,
-            "p": [[0.62 * a, back, z + 2, 4.5], [0.62 * a, back + 11, z + 1, 4.5]],
-        },
+        {"n": "spinous", "t": "chain", "u": 0.9 * arch * u, "p": [[0, back + 15, z, 4.5], [0, y + sp, z - dr, 4]]},
+    ]
+    if level in "TL":
+        plate = {"t": "ell", "u": 1.15 * deep * u, "sd": 0.3, "s": [0.95 * a, 0.95 * b, 2.2], "e": 4, "j": "endplate"}
+        parts += [{"n": f"endplate{s}", **plate, "c": [0, y, z + s * (c - 0.8)]} for s in (1, -1)]
+    parts += _arch(a, back, (z, c), (tp, 0.35 * u if lumbar else 1.0 * u), arch * u)
+    return [{**base, **part, "n": f"{name}.{part['n']}"} for part in parts]
+
+
+def _arch(
+    a: float, back: float, height: tuple[float, float], transverse: tuple[float, float], u: float
+) -> list[Primitive]:
+    """Pedicles, laminae, facets and transverse processes of the left; ``transverse`` is half span and uptake."""
+    z, c = height
+    pedicle = [[0.62 * a, back, z + 2, 4.5], [0.62 * a, back + 11, z + 1, 4.5]]
+    lamina = [[0.55 * a, back + 12, z - 3, 4.5], [0, back + 18, z - 4, 4.5]]
+    process = [[0.62 * a, back + 10, z + 2, 5], [transverse[0], back + 15, z + 3, 4.5]]
+    return [
+        {"n": "pedicle", "t": "chain", "u": 1.1 * u, "lr": 1, "p": pedicle},
+        {"n": "lamina", "t": "chain", "u": 0.9 * u, "lr": 1, "p": lamina},
         {
             "n": "facet",
             "t": "ell",
@@ -42,16 +56,5 @@ def vertebra_primitives(
             "c": [0.75 * a, back + 15, z - c - 2],
             "s": [5, 5, 8],
         },
-        {
-            "n": "transverse",
-            "t": "chain",
-            "u": (0.35 if lumbar else 1.1) * u,
-            "lr": 1,
-            "p": [[0.62 * a, back + 10, z + 2, 5], [tp, back + 15, z + 3, 4.5]],
-        },
-        {"n": "spinous", "t": "chain", "u": 0.9 * u, "p": [[0, back + 15, z, 4], [0, y + sp, z - dr, 3.5]]},
+        {"n": "transverse", "t": "chain", "u": transverse[1], "lr": 1, "p": process},
     ]
-    if level in "TL":
-        plate = {"t": "ell", "u": 1.15 * deep * u, "sd": 0.3, "s": [0.95 * a, 0.95 * b, 2.2], "e": 4, "j": "endplate"}
-        parts += [{"n": f"endplate{s}", **plate, "c": [0, y, z + s * (c - 0.8)]} for s in (1, -1)]
-    return [{**base, **part, "n": f"{name}.{part['n']}"} for part in parts]
