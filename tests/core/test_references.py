@@ -15,6 +15,7 @@ CITED = {
     for path in SOURCES
     for group in re.findall(r":cite:`([^`]+)`", path.read_text(encoding="utf-8"))
     for key in group.split(",")
+    if re.fullmatch(r"\s*\w+\s*", key)  # a pattern that looks for citations is none
 }
 
 
