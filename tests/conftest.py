@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +25,11 @@ def checked_modules() -> list[str]:
 
 # Before anything of ours is imported: every annotation, jaxtyping's shapes among them, is checked at every call.
 install_import_hook(checked_modules(), "typechecker.checked")
+
+
+# The same examples every time, and no failure because a machine is busy: `benchmarks/run fuzz` looks for new ones.
+settings.register_profile("ours", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 
 @pytest.fixture
