@@ -163,7 +163,7 @@ def _within(trunk: Float[np.ndarray, "n 7"], legs: list[Float[np.ndarray, "m 7"]
 def _leg(posed: Posed, r: Array, placed: Array, girth: float, side: str) -> Float[np.ndarray, "n 7"]:
     scaling, centre = posed.scaling, placed.copy()
     share = np.interp(r[:, 0], [60, 300, 480, 800], [0.25, 0.5, 0.5, 0.85])
-    sex = np.interp(r[:, 0], [450, 700], [1.02, 1.1]) if scaling.female else 1.0
+    sex = np.interp(r[:, 0], [450, 700], [1.0, 1.05]) if scaling.female else 1.0
     grow = scaling.f_xy * (1 + share * (girth - 1)) * sex
     outward = 0.7 * r[:, 3] * (grow - scaling.f_xy) * np.interp(r[:, 0], [300, 700], [0.3, 1.0])
     centre[:, 0] += outward * (1 if side == "left" else -1)
