@@ -89,7 +89,7 @@ def test_both_sides_of_a_patient_are_alike_and_harder_is_fainter():
     faint = arthritis_at(body, Joint("hip", "left"), 0.8, Difficulty(arthritis_uptake_scale=0.1), rng, 1)
     assert faint.added < 0.15
     strengths = [draw_strength(Difficulty(arthritis_uptake_sd=0.0), rng) for _ in range(100)]
-    assert 0.45 <= min(strengths) < max(strengths) <= 1.25
+    assert 0.3 <= min(strengths) < max(strengths) <= 1.0
 
 
 def test_sites_are_named_with_side_and_level():

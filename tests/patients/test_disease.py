@@ -98,6 +98,16 @@ def test_arthritis_gets_fainter_with_its_knob():
     assert mean_cnr(2.0) > 1.3 * mean_cnr(0.4)
 
 
+def test_arthritis_is_mostly_on_both_sides_even_where_one_is_wanted():
+    sites = [
+        {f.lesion.site for f in draw(plan("A", (0, 0), (n, n)), seed=s).findings} for s in range(25) for n in (1, 3)
+    ]
+    other = {"left": "right", "right": "left"}
+    paired = [f"{other[side]} {rest}" in found for found in sites for side, _, rest in (s.partition(" ") for s in found)
+              if side in other]  # fmt: skip
+    assert (np.mean(paired) - 0.2) / 0.8 == pytest.approx(0.6, abs=0.2)
+
+
 def test_a_superscan_is_redistributed_and_still_meets_its_plan():
     disease = draw(plan("M", (14, 15), superscan=True))
     assert disease.annotated("metastasis") == (14, 15)

@@ -22,7 +22,7 @@ from photopeak.patients.body import Body
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.lesions import Lesion, vector, vectors
 
-STRENGTH = (0.45, 1.25)  # of the table's largest added uptake, from plain to florid
+STRENGTH = (0.3, 1.0)  # of the table's largest added uptake, from plain to florid
 PREFERS_DOMINANT = 0.7
 
 

@@ -58,7 +58,7 @@ class Difficulty:
     )
     variant_rate: float = _knob(1.0, 0.0, 5.0, "×", "prior of each normal variant")
 
-    counts_scale: float = _knob(1.0, 0.01, 10.0, "×", "counts in each view")
+    counts_scale: float = _knob(1.0, 0.01, 10.0, "×", "counts in each view (visibility is judged at 1)")
     motion_rate: float = _knob(0.05, 0.0, 1.0, "share", "scans during which the patient moves")
     defect_rate: float = _knob(0.01, 0.0, 1.0, "share", "scans with a detector defect")
 

@@ -112,7 +112,8 @@ def draw_disease(
     habit = Habit.draw(plan.primary, difficulty, rng)
     if plan.label_m:
         case.fill(plan.metastases, lambda: [draw_metastasis(without, index, habit, rng, 0)])
-        case.occult(int(rng.poisson(difficulty.occult_rate)), lambda: draw_metastasis(without, index, habit, rng, 0))
+        hidden = int(rng.poisson(difficulty.occult_rate))
+        case.hide([draw_metastasis(without, index, habit, rng, 0) for _ in range(hidden)])
     if plan.label_a:
         case.fill(plan.arthritis, _joints(without, plan, difficulty, dominant, rng))
     findings, mimics = _numbered(case.found), _numbered(case.mimics)
@@ -176,21 +177,25 @@ class _Case:
         return True
 
     def fill(self, wanted: tuple[int, int], propose: Callable[[], list[Lesion]]) -> None:
-        """Draw lesions until each view shows what is wanted."""
+        """Draw lesions until each view shows what is wanted.
+
+        Where a pair of joints is proposed and only one side is wanted, the other is affected too, but hidden.
+        """
         left = list(wanted)
         tries = TRIES * (sum(wanted) + 2)
         for attempt in range(20 * tries):
             if left == [0, 0]:
                 return
-            for lesion in propose():
-                if attempt < 10 * tries and not self.free(lesion):
-                    continue
-                if left == [0, 0]:
-                    return
-                one = self.fitted(self.look(lesion), (left[0] > 0, left[1] > 0), attempt > tries // 3)
+            proposed, before = propose(), len(self.found)
+            for lesion in proposed:
+                crowded = attempt < 10 * tries and not self.free(lesion)
+                one = None if crowded or left == [0, 0] else self.look(lesion)
+                one = one and self.fitted(one, (left[0] > 0, left[1] > 0), attempt > tries // 3)
                 if one is not None:
                     self.found.append(one)
                     left = [n - int(a) for n, a in zip(left, one.annotated, strict=True)]
+            if before < len(self.found) < before + len(proposed):
+                self.hide([m for m in proposed if m.site not in {f.lesion.site for f in self.found[before:]}])
         raise PhotopeakError(
             f"patient {self.plan.index}: {left} (anterior, posterior) of {wanted} lesions find no place where they "
             "are visible. Remedy: plan fewer lesions, or lower the difficulty's visible_cnr."
@@ -217,10 +222,9 @@ class _Case:
             return None
         return replace(one, annotated=seen)
 
-    def occult(self, number: int, propose: Callable[[], Lesion]) -> None:
-        """Lesions that no view shows: part of the truth, annotated nowhere."""
-        for _ in range(number):
-            lesion = propose()
+    def hide(self, lesions: list[Lesion]) -> None:
+        """Add lesions that no view shows: part of the truth, annotated nowhere."""
+        for lesion in lesions:
             if not self.free(lesion):
                 continue
             one = self.look(lesion)
