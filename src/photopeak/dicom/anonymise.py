@@ -144,9 +144,12 @@ class Anonymiser:
     def _hash(self, purpose: str, text: str) -> bytes:
         return hmac.new(self.key, f"{purpose}\0{text}".encode(), hashlib.sha256).digest()
 
+    def _item(self, item: Dataset, patient: str) -> Dataset:
+        if any(keyword in item for keyword in CODE_KEYWORDS):
+            return _clean_code(item)
+        return self._dataset(item, patient)
+
     def _dataset(self, dataset: Dataset, patient: str) -> Dataset:
-        if any(keyword in dataset for keyword in CODE_KEYWORDS):
-            return _clean_code(dataset)
         clean = Dataset()
         for tag in sorted(dataset.keys()):
             new = self._element(dataset, int(tag), patient)
@@ -179,7 +182,7 @@ class Anonymiser:
     def _kept(self, element: DataElement, action: str, patient: str) -> DataElement | None:
         vr = element.VR
         if vr == "SQ":
-            items = [] if action == "Z" else [self._dataset(item, patient) for item in element.value]
+            items = [] if action == "Z" else [self._item(item, patient) for item in element.value]
             return DataElement(element.tag, "SQ", items)
         if action == "Z":
             return DataElement(element.tag, vr, None)
