@@ -50,12 +50,12 @@ from photopeak.patients.total_kernels import total_where
 from photopeak.patients.truth import Truth, truth_of
 from photopeak.patients.visibility import Viewing
 from photopeak.physics.noise import as_uint16, poisson_counts
-from photopeak.physics.planar import expected_counts
+from photopeak.physics.nuclides import nuclide
+from photopeak.physics.planar import PHOTOPEAK, expected_counts
 
 VIEWS = ("anterior", "posterior")
 Counts = UInt16[np.ndarray, "view row column"]
-HALF_LIFE_S = 21624.12
-WINDOW_KEV = (126.45, 154.55)
+TC99M = nuclide("Tc-99m")
 RETAINED = (0.61, 0.045)
 """Share of the injected activity in the body without the bladder at 3 h: 62 % with it, 40 % of all in bone."""
 
@@ -153,7 +153,7 @@ def draw_retention(rng: np.random.Generator) -> float:
 
 def mbq_per_unit(body: Body, acquisition: Acquisition, retained: float) -> float:
     """MBq in a voxel of uptake 1 at the start, so that all but the bladder holds ``retained`` of what is left."""
-    left = acquisition.injected_mbq * math.exp(-math.log(2) * acquisition.delay_h * 3600.0 / HALF_LIFE_S)
+    left = acquisition.injected_mbq * math.exp(-math.log(2) * acquisition.delay_h * 3600.0 / TC99M.half_life_s)
     counted = np.ones(256, np.bool_)
     counted[: len(body.names)] = [name != "bladder" for name in body.names]
     return retained * left / total_where(body.uptake, body.label, counted)
@@ -193,9 +193,11 @@ def stated(scan: Acquisition, streams: Streams) -> Stated:
         scan_velocity_mm_s=round(velocity, 4),
         scan_length_mm=round(length, 2),
         radiopharmaceuticals=(
-            Radiopharmaceutical("Medronate", "Tc-99m", scan.injected_mbq, given.replace(microsecond=0), HALF_LIFE_S),
+            Radiopharmaceutical(
+                "Medronate", "Tc-99m", scan.injected_mbq, given.replace(microsecond=0), TC99M.half_life_s
+            ),
         ),
-        energy_windows=(EnergyWindow("photopeak", (WINDOW_KEV,)),),
+        energy_windows=(EnergyWindow("photopeak", (PHOTOPEAK.range_kev,)),),
         detectors=(Detector(collimator, "PARA", 0.0), Detector(collimator, "PARA", 180.0)),
         position="HFS",
     )

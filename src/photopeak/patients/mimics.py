@@ -162,10 +162,13 @@ def urine(where: Site) -> list[Lesion]:
         side = where.side() if thigh else ""
         at = where.artefact("urine thigh skin" if thigh else "urine perineum", side)
         spot = vector(np.array(at) + where.rng.normal(0, (18, 5, 25)))
-        radius = float(where.rng.uniform(4, 11))
+        # A wet patch on cloth: flat, drawn out downwards, frayed at its edge.
+        axes = vectors(np.diag(where.rng.uniform((4.0, 2.0, 5.0), (13.0, 4.0, 22.0))))
         added, site = where.uptake("urine contamination"), f"{side} thigh".strip() if thigh else "perineum"
         out.append(
-            Lesion(0, "urine contamination", site, "skin", side, spot, ball(radius), added=added, within=ANYWHERE)
+            Lesion(
+                0, "urine contamination", site, "skin", side, spot, axes, added=added, within=ANYWHERE, roughness=0.5
+            )
         )
     return out
 
@@ -174,10 +177,19 @@ def injection(where: Site) -> list[Lesion]:
     """Extravasation or a residue at the elbow or the back of the hand."""
     side, elbow = where.side(), where.rng.random() < 0.6
     at = where.artefact("injection site antecubital" if elbow else "injection site wrist/hand dorsum", side)
-    axes = vectors(np.diag(where.rng.uniform((4, 4, 6), (10, 8, 22))))
     site = f"{side} antecubital fossa" if elbow else f"dorsum of the {side} hand"
-    added = where.uptake("injection site")
-    return [Lesion(0, "injection site", site, "skin", side, at, axes, added=added, within=ANYWHERE)]
+    # Log-uniform: most residues are faint; they follow the vein in two or three stretches.
+    low, high = table()["mimics"]["injection site"]["added"]
+    added = float(np.exp(where.rng.uniform(np.log(low), np.log(high))))
+    out = []
+    for stretch in range(int(where.rng.integers(2, 4))):
+        axes = vectors(np.diag(where.rng.uniform((2.5, 2.5, 6.0), (6.0, 5.0, 16.0))))
+        spot = vector(np.array(at) + where.rng.normal(0, (3.0, 2.0, 3.0)) + (0.0, 0.0, 14.0 * stretch))
+        one = added * float(where.rng.uniform(0.4, 1.0))
+        out.append(
+            Lesion(0, "injection site", site, "skin", side, spot, axes, added=one, within=ANYWHERE, roughness=0.4)
+        )
+    return out
 
 
 def axillary_node(where: Site) -> list[Lesion]:

@@ -27,7 +27,8 @@ from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.scene import Scene
 from photopeak.physics.materials import mu_per_cm
 from photopeak.physics.noise import as_uint16, poisson_counts
-from photopeak.physics.planar import PlanarCamera
+from photopeak.physics.nuclides import nuclide
+from photopeak.physics.planar import PHOTOPEAK, PlanarCamera
 
 FIRST_DAY = dt.datetime(2025, 1, 6, 9, 30)
 """Virtual examinations happen in the two years from here on, in working hours."""
@@ -68,8 +69,10 @@ class StaticScan:
             description=f"{self.protocol.capitalize()} scintigraphy, simulated",
             started_at=start,
             duration_s=self.minutes * 60.0,
-            radiopharmaceuticals=(Radiopharmaceutical(self.agent, "Tc-99m", self.injected_mbq, given, 21624.12),),
-            energy_windows=(EnergyWindow("photopeak", ((126.45, 154.55),)),),
+            radiopharmaceuticals=(
+                Radiopharmaceutical(self.agent, "Tc-99m", self.injected_mbq, given, nuclide("Tc-99m").half_life_s),
+            ),
+            energy_windows=(EnergyWindow("photopeak", (PHOTOPEAK.range_kev,)),),
             detectors=(Detector("LEHR", "PARA", 0.0),),
         )
 
