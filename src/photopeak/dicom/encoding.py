@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import config
+from pydicom.datadict import dictionary_has_tag, dictionary_VM
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.multival import MultiValue
 from pydicom.uid import (
@@ -37,6 +35,7 @@ TRANSFER_SYNTAXES: Final = {
     "jpeg-ls": JPEGLSLossless,
     "jpeg2000": JPEG2000Lossless,
 }
+SMALLEST_JPEG_2000: Final = 32  # its five wavelet levels halve the image as often
 IMPLEMENTATION_UID: Final = UID("2.25.174296182073420398466120933317046915585")
 
 
@@ -89,7 +88,7 @@ def save_dataset(ds: Dataset, path: Path, syntax: UID, durable: bool = True) -> 
     ds.file_meta.ImplementationClassUID = IMPLEMENTATION_UID
     ds.file_meta.ImplementationVersionName = f"PHOTOPEAK {__version__}"[:16]
     if syntax.is_compressed:
-        ds.compress(syntax, generate_instance_uid=False)
+        _compress(ds, path, syntax)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, work = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     try:
@@ -105,25 +104,13 @@ def save_dataset(ds: Dataset, path: Path, syntax: UID, durable: bool = True) -> 
         raise
 
 
-@contextmanager
-def checked_later() -> Iterator[None]:
-    """Set elements without pydicom's warnings: ``check_values`` refuses what does not fit, with its tag."""
-    global _depth, _before
-    with _lock:
-        if _depth == 0:
-            _before = config.settings.writing_validation_mode
-            config.settings.writing_validation_mode = config.IGNORE
-        _depth += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _depth -= 1
-            if _depth == 0:
-                config.settings.writing_validation_mode = _before
-
-
-_lock, _depth, _before = threading.Lock(), 0, config.WARN
+def _compress(ds: Dataset, path: Path, syntax: UID) -> None:
+    if syntax == JPEG2000Lossless and min(ds.Rows, ds.Columns) < SMALLEST_JPEG_2000:
+        raise PhotopeakError(
+            f"{path}: the JPEG 2000 encoder takes images from {SMALLEST_JPEG_2000} pixels a side, and this has "
+            f"{ds.Rows}×{ds.Columns}. Remedy: use another transfer syntax."
+        )
+    ds.compress(syntax, generate_instance_uid=False)
 
 
 def check_values(ds: Dataset, path: object) -> None:
@@ -134,6 +121,9 @@ def check_values(ds: Dataset, path: object) -> None:
                 check_values(item, path)
             continue
         values = element.value if isinstance(element.value, (list, tuple, MultiValue)) else [element.value]
+        if len(values) > 1 and dictionary_has_tag(element.tag) and dictionary_VM(element.tag) == "1":
+            meaning = f"{element.name}: a backslash in {str(values[0])[:30]!r}… would make several values of one."
+            raise DicomError(path, tag_text(int(element.tag)), meaning, "change it in the Study.")
         for value in values:
             fault = _fault(element.VR, value)
             if fault:
@@ -146,8 +136,6 @@ def _fault(vr: str, value: Any) -> str:
     if isinstance(value, (bytes, int, float)) or value is None or value == "":
         return ""
     text = str(value)
-    if vr in ("LO", "SH", "PN", "CS", "UI", "DS", "IS") and "\\" in text:
-        return "holds a backslash, which separates values"
     if any(ord(c) < 32 for c in text) and vr not in ("LT", "ST", "UT"):
         return "holds control characters"
     try:

@@ -153,10 +153,9 @@ def _put_acquisition(ds: Dataset, study: Study, image: Image) -> None:
         ds.ActualFrameDuration = str(round(a.duration_s * 1000))
     elif a.duration_s is not None and a.kind not in ("DYNAMIC", "TOMO", "GATED TOMO"):
         ds.AcquisitionDuration = float(a.duration_s)  # NM has no place of its own for these kinds' duration
-    if a.scan_velocity_mm_s is not None:
-        ds.ScanVelocity = decimal(a.scan_velocity_mm_s)
-    if a.scan_length_mm is not None:
-        ds.ScanLength = str(round(a.scan_length_mm))
+    if a.scan_velocity_mm_s is not None or a.kind == "WHOLE BODY":
+        ds.ScanVelocity = None if a.scan_velocity_mm_s is None else decimal(a.scan_velocity_mm_s)
+        ds.ScanLength = None if a.scan_length_mm is None else str(round(a.scan_length_mm))
     if a.decay_correction:
         ds.DecayCorrection = a.decay_correction
     if a.decay_reference is not None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from photopeak.core import Entry, Image, Kind, Mask, Study, kind_of
+from photopeak.core import Entry, Image, Kind, Mask, Study, kind_of, unit_of
 from photopeak.dicom.writing import ENTRIES, write
 
 #: (study, entry's name, file stem) -> the paths that were written
@@ -36,8 +36,8 @@ def save(study: Study, folder: str | os.PathLike[str]) -> list[Path]:
     place.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for name in study:
-        kind = kind_of(name)
-        writer = _WRITERS.get(kind) or _WRITERS[Kind(kind.entry)]
+        entry = kind_of(name).entry
+        writer = _WRITERS.get(Kind(entry, unit_of(study[name]))) or _WRITERS[Kind(entry)]
         paths += writer(study, name, place / name.replace("/", "_"))
     return paths
 

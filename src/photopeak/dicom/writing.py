@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from photopeak.core import Image, PhotopeakError, Study
-from photopeak.dicom.encoding import check_values, checked_later, save_dataset, syntax_uid
+from photopeak.dicom.checked import quiet_conversion
+from photopeak.dicom.encoding import check_values, save_dataset, syntax_uid
 from photopeak.dicom.nm_writing import nm_dataset
 from photopeak.dicom.pt_writing import write_series
 
@@ -24,13 +25,13 @@ def write(study: Study, path: str | os.PathLike[str], transfer_syntax: str = "ex
     syntax, place = syntax_uid(transfer_syntax), Path(path)
     name = image_of(study)
     if study.acquisition.modality == "PT":
-        with checked_later():
+        with quiet_conversion():
             return write_series(study, name, place, syntax)
     if study.acquisition.modality not in ("NM", ""):
         raise PhotopeakError(
             f"Photopeak writes NM and PT, not {study.acquisition.modality}. Remedy: save(study, folder)."
         )
-    with checked_later():
+    with quiet_conversion():  # check_values refuses what pydicom would warn of
         ds = nm_dataset(study, name)
         check_values(ds, place)
         save_dataset(ds, place, syntax)
