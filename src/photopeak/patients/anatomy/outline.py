@@ -136,7 +136,7 @@ def _trunk(posed: Posed, r: Array, centre: Array, girth: float) -> Float[np.ndar
     """Heavy people are heavy at the belly (men) and hips (women), less at shoulders, least at the neck."""
     scaling, z = posed.scaling, r[:, 0]
     belly = np.exp(-(((z - 1110) / 130) ** 2))
-    share = np.interp(z, [835, 1000, 1100, 1250, 1400, 1480, 1560], [0.95, 1.0, 1.1, 1.0, 0.8, 0.5, 0.4])
+    share = np.interp(z, [835, 1000, 1100, 1250, 1400, 1480, 1560], [1.05, 1.05, 1.1, 1.0, 0.8, 0.5, 0.4])
     grow = 1 + share * (girth - 1) + belly * (scaling.build.belly - 1)
     sex = document()["scale"]["female" if scaling.female else "male"]
     a = r[:, 3] * grow * scaling.f_xy * np.interp(z, sex["z"], sex["out"])
@@ -165,6 +165,6 @@ def _leg(posed: Posed, r: Array, placed: Array, girth: float, side: str) -> Floa
     share = np.interp(r[:, 0], [60, 300, 480, 800], [0.25, 0.5, 0.5, 0.85])
     sex = np.interp(r[:, 0], [450, 700], [1.0, 1.05]) if scaling.female else 1.0
     grow = scaling.f_xy * (1 + share * (girth - 1)) * sex
-    outward = 0.7 * r[:, 3] * (grow - scaling.f_xy) * np.interp(r[:, 0], [300, 700], [0.3, 1.0])
+    outward = 0.55 * r[:, 3] * (grow - scaling.f_xy) * np.interp(r[:, 0], [300, 700], [0.3, 1.0])
     centre[:, 0] += outward * (1 if side == "left" else -1)
     return np.column_stack([centre[:, 2], centre[:, :2], r[:, 3] * grow, r[:, 4] * grow, r[:, 5], np.zeros(len(r))])

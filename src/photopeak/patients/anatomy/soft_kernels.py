@@ -60,7 +60,7 @@ def half_width(a: float, b: float, boxy: float, y: float) -> float:
 def loft_row(
     y: int, z: int, section: Array, tissue: tuple[float, float, Pair], texture: Texture, shape: Shape, out: Out
 ) -> None:
-    """One row of a section (centre x, centre y, a, b, boxy, lean): rim of fat on both sides, muscle between."""
+    """One row of a section (centre x, centre y, a, b, boxiness, lean): rims of fat and, between them, muscle."""
     u, mu_soft, fat = tissue
     cx, cy, a, b, boxy, lean = section
     deep = clip01(0.5 + b - abs(y - cy))
@@ -71,36 +71,41 @@ def loft_row(
     left, right = within(middle - inner + 2.0, middle + inner - 2.0, start, stop)
     if deep < 1.0 or left >= right:
         left = right = stop
-    for x in range(start, left):
-        rim_voxel(x, y, z, row, (middle, half, inner, deep), tissue, texture, out)
     tile, shift = texture
     line = tile[(z + shift[2]) & 63, (y + shift[1]) & 63]
+    place = (middle, half, inner, deep)
+    rim(start, left, row, line, shift[0], place, tissue, out)
     for x in range(left, right):
         out[1][row + x] = mu_soft  # muscle overrides a neighbour's fat: plain stores, so that this loop vectorises
         out[0][row + x] = u * line[x + shift[0]]
         out[2][row + x] = SOFT_TISSUE
-    for x in range(right, stop):
-        rim_voxel(x, y, z, row, (middle, half, inner, deep), tissue, texture, out)
+    rim(right, stop, row, line, shift[0], place, tissue, out)
 
 
 @kernel
-def rim_voxel(
-    x: int,
-    y: int,
-    z: int,
+def rim(
+    first: int,
+    last: int,
     row: int,
+    line: Array,
+    shift: int,
     place: tuple[float, float, float, float],
     tissue: tuple[float, float, Pair],
-    texture: Texture,
     out: Out,
 ) -> None:
-    """A voxel near the skin. ``place``: middle and half width of the row, half width of its muscle, depth share."""
+    """Voxels near the skin. ``place``: middle and half width of the row, half width of its muscle, depth share."""
     u, mu_soft, fat = tissue
-    d = abs(x - place[0])
-    o = clip01(0.5 + place[1] - d) * place[3]
-    if o > 0.0:
-        share = fat[1] + (1.0 - fat[1]) * clip01(0.5 + 0.25 * (place[2] - d))
-        put_soft(row + x, o, u * share * texture_at(x, y, z, texture), mu_soft, out)
+    middle, half, inner, deep = place
+    uptake, mu, label = out
+    for x in range(first, last):
+        d = abs(x - middle)
+        full = clip01(0.5 + half - d) * deep
+        if full * mu_soft > mu[row + x]:
+            share = fat[1] + (1.0 - fat[1]) * clip01(0.5 + 0.25 * (inner - d))
+            mu[row + x] = full * mu_soft
+            uptake[row + x] = full * u * share * line[x + shift]
+            if full >= 0.5:
+                label[row + x] = SOFT_TISSUE
 
 
 @kernel
