@@ -53,6 +53,8 @@ class Finding:
         return self.seen[0].cnr, self.seen[1].cnr
 
     def scaled(self, factor: float) -> Finding:
+        """The same lesion, ``factor`` times as hot, to four digits: no library's last bit reaches the counts."""
+        factor = float(f"{factor:.4g}")
         return Finding(self.deposit.scaled(factor), (self.seen[0].scaled(factor), self.seen[1].scaled(factor)))
 
 
@@ -111,7 +113,7 @@ def draw_disease(
     case.mimics = [case.look(m) for m in draw_mimics(without, index, difficulty, rng)]
     habit = Habit.draw(plan.primary, difficulty, rng)
     if plan.label_m:
-        case.fill(plan.metastases, lambda: [draw_metastasis(without, index, habit, rng, 0)])
+        case.fill(plan.metastases, lambda _: [draw_metastasis(without, index, habit, rng, 0)])
         hidden = int(rng.poisson(difficulty.occult_rate))
         case.hide([draw_metastasis(without, index, habit, rng, 0) for _ in range(hidden)])
     if plan.label_a:
@@ -129,12 +131,16 @@ def _numbered(found: list[Finding]) -> tuple[Finding, ...]:
 
 def _joints(
     body: Body, plan: PatientPlan, difficulty: Difficulty, dominant: str, rng: np.random.Generator
-) -> Callable[[], list[Lesion]]:
-    """Proposals for arthritis: a joint or a pair of joints that has not been proposed successfully before."""
-    strength = draw_strength(difficulty, rng)
+) -> Callable[[bool], list[Lesion]]:
+    """Proposals for arthritis: a joint, and often the same one on the other side.
 
-    def propose() -> list[Lesion]:
-        joints: list[Joint] = draw_joints(plan.sex, dominant, difficulty, rng)
+    Axial joints show in front only where nothing else does; ``late``, half of the proposals are of limbs.
+    """
+    strength = draw_strength(difficulty, rng)
+    mixed = replace(difficulty, arthritis_atypical_share=min(0.5, difficulty.arthritis_atypical_share))
+
+    def propose(late: bool) -> list[Lesion]:
+        joints: list[Joint] = draw_joints(plan.sex, dominant, mixed if late else difficulty, rng)
         return [arthritis_at(body, j, strength, difficulty, rng, 0) for j in joints]
 
     return propose
@@ -176,21 +182,23 @@ class _Case:
                 return False
         return True
 
-    def fill(self, wanted: tuple[int, int], propose: Callable[[], list[Lesion]]) -> None:
+    def fill(self, wanted: tuple[int, int], propose: Callable[[bool], list[Lesion]]) -> None:
         """Draw lesions until each view shows what is wanted.
 
-        Where a pair of joints is proposed and only one side is wanted, the other is affected too, but hidden.
+        ``propose`` is told when tries run out (``late``). Where a pair of joints is proposed and only one
+        side is wanted, the other is affected too, but hidden.
         """
         left = list(wanted)
         tries = TRIES * (sum(wanted) + 2)
         for attempt in range(20 * tries):
             if left == [0, 0]:
                 return
-            proposed, before = propose(), len(self.found)
+            late = attempt > tries // 3
+            proposed, before = propose(late), len(self.found)
             for lesion in proposed:
                 crowded = attempt < 10 * tries and not self.free(lesion)
                 one = None if crowded or left == [0, 0] else self.look(lesion)
-                one = one and self.fitted(one, (left[0] > 0, left[1] > 0), attempt > tries // 3)
+                one = one and self.fitted(one, (left[0] > 0, left[1] > 0), late)
                 if one is not None:
                     self.found.append(one)
                     left = [n - int(a) for n, a in zip(left, one.annotated, strict=True)]
