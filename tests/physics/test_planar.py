@@ -19,6 +19,7 @@ from photopeak.physics.planar import (
     transmission,
 )
 from photopeak.physics.planar_geometry import Placement
+from photopeak.physics.scatter import FLOOR
 
 NO_SCATTER = dataclasses.replace(PHOTOPEAK, scatter=())
 FINE = PlanarCamera(photopeak=NO_SCATTER, pixel_mm=0.5, matrix=(400, 400), dead_time_s=0.0)
@@ -92,14 +93,14 @@ def test_pixels_add_their_own_width():
 
 
 def test_counts_follow_the_formula():
-    """counts = A · S · (field / speed), within 2 %; scatter adds its share; the camera counts as published."""
+    """counts = A · S · (field / speed), within 2 %; in air only the collimator scatters."""
     shape = (40, 20, 30)
     activity = np.random.default_rng(0).random(shape).astype(np.float32)
     activity *= 500.0 / activity.sum()
     image = expected_counts(activity, np.zeros(shape, np.float32), centred(shape), CAMERA)
     s, dwell = CAMERA.sensitivity_cps_per_mbq, 387.0 / CAMERA.speed_mm_s
     assert s == pytest.approx(90.0, rel=0.06)
-    assert image.sum((1, 2)) == pytest.approx(500.0 * s * dwell * 1.35, rel=0.02)
+    assert image.sum((1, 2)) == pytest.approx(500.0 * s * dwell * (1 + 0.35 * FLOOR), rel=0.02)
     half = expected_counts(activity, np.zeros(shape, np.float32), centred(shape), CAMERA, 0.5)
     assert half == pytest.approx(image / 2, rel=1e-5)
     fast = dataclasses.replace(CAMERA, speed_mm_s=2 * CAMERA.speed_mm_s)
@@ -154,10 +155,11 @@ def test_a_uniform_slab_sends_the_known_share():
     shape = (30, 40, 30)
     mu = np.full(shape, mu_per_cm("water", 140.5), np.float32)
     placement = centred(shape, 2.0)
-    image = expected_counts(np.ones(shape, np.float32), mu, placement, CAMERA)
+    camera = dataclasses.replace(CAMERA, photopeak=NO_SCATTER)
+    image = expected_counts(np.ones(shape, np.float32), mu, placement, camera)
     depth = float(mu[0, 0, 0]) * 8.0
     share = (1 - math.exp(-depth)) / depth
-    assert image.sum((1, 2)) == pytest.approx(math.prod(shape) * CAMERA.counts_per_mbq * 1.35 * share, rel=1e-3)
+    assert image.sum((1, 2)) == pytest.approx(math.prod(shape) * CAMERA.counts_per_mbq * share, rel=1e-3)
 
 
 def test_scatter_is_the_stated_share_and_width():
@@ -168,13 +170,31 @@ def test_scatter_is_the_stated_share_and_width():
     both = expected_counts(point, air, placement, camera).astype(float)
     without = expected_counts(point, air, placement, dataclasses.replace(camera, photopeak=NO_SCATTER)).astype(float)
     scatter = both - without
-    assert scatter[0].sum() / without[0].sum() == pytest.approx(0.35, rel=1e-3)
+    assert scatter[0].sum() / without[0].sum() == pytest.approx(0.35 * FLOOR, rel=1e-3)
     x = (np.arange(600) - 299.5) * 2.4
     variance = (scatter[0].sum(0) * x**2).sum() / scatter[0].sum()
     assert variance == pytest.approx(0.6 * 33.0**2 + 0.4 * 13.0**2, rel=0.02)
     low = expected_counts(point, air, placement, camera, 1.0, LOW_SCATTER)
-    assert low[0].sum() / without[0].sum() == pytest.approx(0.70, rel=1e-3)
+    assert low[0].sum() / without[0].sum() == pytest.approx(0.70 * FLOOR, rel=1e-3)
     assert low[0].max() < scatter[0].max() * 2
+
+
+def test_scatter_comes_from_tissue():
+    """Over 20 cm of water scatter is the stated share of the primary; beside the body next to none is left."""
+    shape = (120, 30, 120)
+    mu = np.zeros(shape, np.float32)
+    mu[:, :, 20:100] = mu_per_cm("water", 140.5)
+    activity = np.zeros(shape, np.float32)
+    activity[:, 15, 20:100] = 1.0
+    placement = centred(shape, 20.0 / 3.0)
+    wide = dataclasses.replace(CAMERA, matrix=(600, 600), field_mm=(387.0, 1e4))
+    both = expected_counts(activity, mu, placement, wide)
+    primary = expected_counts(activity, mu, placement, dataclasses.replace(wide, photopeak=NO_SCATTER))
+    scatter = both - primary
+    middle = (0, slice(270, 330), slice(270, 330))
+    assert scatter[middle].sum() / primary[middle].sum() == pytest.approx(0.35, rel=0.02)
+    edge = 300 + round(40 * 20.0 / 3.0 / wide.pixel_mm)
+    assert scatter[0, 300, edge + 12] < 0.2 * scatter[0, 300, edge - 12]
 
 
 def test_scatter_stays_where_its_source_is():

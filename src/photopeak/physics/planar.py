@@ -209,7 +209,7 @@ def expected_counts(
     mbq_per_unit: float = 1.0,
     window: Window | None = None,
 ) -> Float32[np.ndarray, "view row column"]:
-    """Mean counts of both views: (primary ⊗ blur + scatter) × sensitivity × dwell × uniformity.
+    """Mean counts of both views: (primary ⊗ blur + w · scatter) × sensitivity × dwell × uniformity.
 
     ``activity`` is per voxel, in units of which each is ``mbq_per_unit`` MBq; ``window`` is the photopeak
     unless another is given. One thread, the same bits on
@@ -217,7 +217,7 @@ def expected_counts(
     """
     activity = np.ascontiguousarray(activity, np.float32)
     mu = np.ascontiguousarray(mu_per_cm, np.float32)
-    plan = PlanarPlan.of(camera, placement, window or camera.photopeak)
+    plan = PlanarPlan.of(camera, placement, window or camera.photopeak, mu)
     planes = np.zeros((2, camera.depth_nodes, placement.shape[0], placement.shape[2]), np.float32)
     nodes = plan.nodes
     kernels.project(activity, mu, placement.voxel_mm, nodes, np.arange(2), planes)

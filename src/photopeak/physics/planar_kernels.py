@@ -329,3 +329,19 @@ def lose_to_dead_time(image: Array, rows_in_view: int, tau_per_count: float, par
         mean /= rows_in_view
         for c in range(image.shape[1]):
             image[r, c] *= np.float32(mean)
+
+
+@kernel
+def scattering_tissue(mu: Array, length_cm: float, full_path: float, weight: Array) -> None:
+    """(1 − e^{−T}) / (1 − e^{−full_path}) of the path T = Σ_y μ l through each column (z, x)."""
+    whole = 1.0 - exp(-full_path)
+    path = np.zeros(mu.shape[2], np.float32)
+    for z in range(mu.shape[0]):
+        path[:] = 0.0
+        for y in range(mu.shape[1]):
+            row = mu[z, y]
+            for x in range(path.size):
+                path[x] += row[x]
+        for x in range(path.size):
+            if path[x] > 0:
+                weight[z, x] = (1.0 - exp(-path[x] * length_cm)) / whole

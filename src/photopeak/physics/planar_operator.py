@@ -60,9 +60,9 @@ class PlanarNumba(PlanarOperator):
 
     def __init__(self, scene: Scene, views: tuple[str, ...]) -> None:
         super().__init__(scene, views)
-        self.plan = PlanarPlan.of(scene.camera, scene.placement, scene.window)
         self.gain = response(scene.camera) * np.float32(scene.camera.counts_per_bq_ml(scene.placement.voxel_mm))
         self.mu_values = _array(scene.mu)
+        self.plan = PlanarPlan.of(scene.camera, scene.placement, scene.window, self.mu_values)
 
     def _planes(self) -> NDArray[np.float32]:
         n_z, _, n_x = self.placement.shape

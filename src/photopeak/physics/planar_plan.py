@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from photopeak.physics import planar_geometry as geometry
 from photopeak.physics import planar_kernels as kernels
 from photopeak.physics.planar_geometry import Bands, Placement
+from photopeak.physics.scatter import medium
 
 if TYPE_CHECKING:
     from photopeak.physics.planar import PlanarCamera, Window
@@ -49,13 +50,14 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class PlanarPlan:
-    """Everything about one camera before one grid that does not depend on what the voxels hold."""
+    """Everything about one camera before one body that does not depend on its activity."""
 
     nodes: geometry.Nodes
     layers: tuple[Layer, ...]
+    medium: NDArray[np.float32]  # what scatter is weighted with, (view, row, column)
 
     @staticmethod
-    def of(camera: PlanarCamera, placement: Placement, window: Window) -> PlanarPlan:
+    def of(camera: PlanarCamera, placement: Placement, window: Window, mu: NDArray[np.float32]) -> PlanarPlan:
         nodes = geometry.nodes(camera, placement)
         z_mm, x_mm = (geometry.lattice_mm(placement, axis) for axis in (2, 0))
         layers = [_layer(camera, placement, (z_mm, x_mm), nodes.sigma_mm)] if window.primary else []
@@ -65,19 +67,26 @@ class PlanarPlan:
             narrowed = np.array([math.sqrt(sigma**2 - pitch**2 / 4.0)])
             layer = _layer(camera, placement, (z_points, x_points), narrowed, share)
             layers.append(replace(layer, coarse=(z, x)))
-        return PlanarPlan(nodes, tuple(layers))
+        return PlanarPlan(nodes, tuple(layers), medium(camera, placement, mu))
 
     def image(self, planes: NDArray[np.float32], view: int, image: NDArray[np.float32]) -> None:
         """Add what one view's nodes (k, z, x) make on its detector to ``image``."""
         flat = np.zeros((1, *planes.shape[1:]), np.float32)
         kernels.flatten(planes, flat[0])
+        scattered = np.zeros_like(image)
         for layer in self.layers:
-            layer.add(planes if layer.coarse is None else flat, view, image)
+            if layer.coarse is None:
+                layer.add(planes, view, image)
+            else:
+                layer.add(flat, view, scattered)
+        scattered *= self.medium[view]
+        image += scattered
 
     def planes(self, image: NDArray[np.float32], view: int, planes: NDArray[np.float32]) -> None:
         """The transpose of ``image``: add what an image gives back to the nodes."""
+        scattered = image * self.medium[view]
         for layer in self.layers:
-            layer.take(image, view, planes)
+            layer.take(image if layer.coarse is None else scattered, view, planes)
 
 
 def _layer(

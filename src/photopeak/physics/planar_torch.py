@@ -3,9 +3,9 @@
 Written from the equations alone; it shares with the kernels only the camera, the placement and the choice
 of nodes. Seen from view v, with T the transmission from a voxel's centre and W the shares of the nodes,
 
-    y_v = Σ_l Z_l ( Σ_y W_v,y a T_v ) X_v,l^T
+    y_v = Σ_l w_l Z_l ( Σ_y W_v,y a T_v ) X_v,l^T
 
-over the layers l: one for each node and one for each scatter component.
+over the layers l: one for each node (w = 1) and one for each scatter component (w of ``scatter``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from photopeak.physics import planar_geometry as geometry
 from photopeak.physics.planar import response
 from photopeak.physics.planar_geometry import Pixels
 from photopeak.physics.planar_operator import PlanarOperator, Scene
+from photopeak.physics.scatter import medium
 
 Tensor = torch.Tensor
 
@@ -38,7 +39,8 @@ class PlanarTorch(PlanarOperator):
         nodes = geometry.nodes(camera, placement)
         self.gain = torch.tensor(response(camera)).to(mu) * camera.counts_per_bq_ml(placement.voxel_mm)
         self.shares = self._every_plane() if exact else self._between(nodes)
-        self.layers = self._primary(nodes) + self._scatter()
+        self.primary, self.scatter = self._primary(nodes), self._scatter()
+        self.medium = torch.as_tensor(medium(camera, placement, mu.detach().cpu().float().contiguous().numpy())).to(mu)
 
     def _between(self, nodes: geometry.Nodes) -> Float[Tensor, "2 k y"]:
         """What each node takes of each plane."""
@@ -111,18 +113,22 @@ class PlanarTorch(PlanarOperator):
 
     def _view(self, x: Tensor, view: int) -> Tensor:
         planes = torch.einsum("ky,zyx->kzx", self.shares[view], x * self.through[view])
-        image = self.mu.new_zeros(self.camera.matrix)
-        for z, across in self.layers:
-            source = planes if z.shape[0] == planes.shape[0] else planes.sum(0, keepdim=True)
-            image += torch.einsum("krz,kzx,kcx->rc", z, source, across[view])
-        return image * self.gain[view]
+        image, scattered = self.mu.new_zeros(self.camera.matrix), self.mu.new_zeros(self.camera.matrix)
+        for z, across in self.primary:
+            image = image + torch.einsum("krz,kzx,kcx->rc", z, planes, across[view])
+        for z, across in self.scatter:
+            flat = planes.sum(0, keepdim=True)
+            scattered = scattered + torch.einsum("krz,kzx,kcx->rc", z, flat, across[view])
+        return (image + self.medium[view] * scattered) * self.gain[view]
 
     def apply_adjoint(self, y: Float[Tensor, "view row column"]) -> Float[Tensor, "z y x"]:
         x = torch.zeros_like(self.mu)
         for i, view in enumerate(self.views):
             image = y[i].to(self.mu) * self.gain[view]
             planes = self.mu.new_zeros((self.shares.shape[1], self.mu.shape[0], self.mu.shape[2]))
-            for z, across in self.layers:  # a single plane's share goes to every node alike
+            for z, across in self.primary:
                 planes = planes + torch.einsum("krz,rc,kcx->kzx", z, image, across[view])
+            for z, across in self.scatter:  # a single plane's share goes to every node alike
+                planes = planes + torch.einsum("krz,rc,kcx->kzx", z, self.medium[view] * image, across[view])
             x += torch.einsum("ky,kzx->zyx", self.shares[view], planes) * self.through[view]
         return x.to(y.dtype)
