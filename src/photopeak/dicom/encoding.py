@@ -79,8 +79,8 @@ def put_pixels(ds: Dataset, stored: NDArray[Any]) -> None:
     ds.add_new(0x7FE00010, "OW", np.ascontiguousarray(stored).astype(stored.dtype.newbyteorder("<")).tobytes())
 
 
-def save_dataset(ds: Dataset, path: Path, syntax: UID, durable: bool = True) -> None:
-    """Write one file so that it appears whole or not at all, ``durable`` even if the power fails."""
+def save_dataset(ds: Dataset, path: Path, syntax: UID) -> None:
+    """Write one file so that it appears whole or not at all."""
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax.is_compressed else syntax
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
@@ -94,9 +94,6 @@ def save_dataset(ds: Dataset, path: Path, syntax: UID, durable: bool = True) -> 
     try:
         with os.fdopen(handle, "wb") as file:
             ds.save_as(file, enforce_file_format=True)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
         Path(work).chmod(0o644)
         Path(work).replace(path)
     except BaseException:
@@ -110,7 +107,13 @@ def _compress(ds: Dataset, path: Path, syntax: UID) -> None:
             f"{path}: the JPEG 2000 encoder takes images from {SMALLEST_JPEG_2000} pixels a side, and this has "
             f"{ds.Rows}×{ds.Columns}. Remedy: use another transfer syntax."
         )
-    ds.compress(syntax, generate_instance_uid=False)
+    try:
+        ds.compress(syntax, generate_instance_uid=False)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise PhotopeakError(
+            f"{path}: the pixels cannot be compressed as {syntax.name} ({reason}). Remedy: use another transfer syntax."
+        ) from error
 
 
 def check_values(ds: Dataset, path: object) -> None:

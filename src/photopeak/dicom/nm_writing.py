@@ -153,8 +153,10 @@ def _put_acquisition(ds: Dataset, study: Study, image: Image) -> None:
         ds.ActualFrameDuration = str(round(a.duration_s * 1000))
     elif a.duration_s is not None and a.kind not in ("DYNAMIC", "TOMO", "GATED TOMO"):
         ds.AcquisitionDuration = float(a.duration_s)  # NM has no place of its own for these kinds' duration
-    if a.scan_velocity_mm_s is not None or a.kind == "WHOLE BODY":
+    whole_body = a.kind == "WHOLE BODY"  # which must have both, empty where nobody knows
+    if a.scan_velocity_mm_s is not None or whole_body:
         ds.ScanVelocity = None if a.scan_velocity_mm_s is None else decimal(a.scan_velocity_mm_s)
+    if a.scan_length_mm is not None or whole_body:
         ds.ScanLength = None if a.scan_length_mm is None else str(round(a.scan_length_mm))
     if a.decay_correction:
         ds.DecayCorrection = a.decay_correction

@@ -60,7 +60,7 @@ def write_series(study: Study, name: str, folder: Path, syntax: UID) -> Path:
             ds = _slice(series, part)
             if part == 0:
                 check_values(ds, folder)
-            save_dataset(ds, work / f"{part + 1:05d}.dcm", syntax, durable=False)
+            save_dataset(ds, work / f"{part + 1:05d}.dcm", syntax)
         work.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
