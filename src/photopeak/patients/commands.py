@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import shutil
 import tempfile
 import typing
 from collections.abc import Iterator, Mapping
@@ -84,6 +85,8 @@ def simulate_cohort(clinic: Clinic, out: Path, cluster: str | None = None, quiet
     from photopeak.dicom.cohort import fingerprint, write_index
 
     out.mkdir(parents=True, exist_ok=True)
+    for half_written in out.glob(f".{clinic.protocol.name}-*"):  # of a run that was killed
+        shutil.rmtree(half_written, ignore_errors=True)
     spec = specification(clinic)
     kept = {i: truth for i in range(len(clinic)) if (truth := _kept(out, spec, i)) is not None}
     missing = [i for i in range(len(clinic)) if i not in kept]
