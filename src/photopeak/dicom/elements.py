@@ -149,7 +149,7 @@ class Elements:
     def private(self, group: int, creator: str, element: int) -> list[Any]:
         """Values of a private element, if that creator's block is there."""
         for block in range(0x10, 0x20):  # writers take the first free block; none has been seen beyond these
-            if self._values(group << 16 | block) == [creator]:
+            if group << 16 | block in self.elements and self._values(group << 16 | block) == [creator]:
                 return self._values(group << 16 | block << 8 | element)
         return []
 
@@ -184,10 +184,14 @@ def plain_values(raw: RawDataElement) -> list[Any] | None:
         return [v for part in data.decode("ascii").split("\\") if (v := part.strip(" \0"))]
     if vr in _ONE_TEXT_VRS and data.isascii() and b"\x1b" not in data:
         return [data.decode("ascii").rstrip(" \0")]
+    order = "<" if raw.is_little_endian else ">"
+    if vr == "AT" and len(data) % 4 == 0:
+        halves = struct.unpack(f"{order}{len(data) // 2}H", data)
+        return [group << 16 | number for group, number in zip(halves[::2], halves[1::2], strict=True)]
     code = _BINARY_VRS.get(vr or "")
     if code is None or len(data) % (size := struct.calcsize(code)):
         return None
-    return list(struct.unpack(f"{'<' if raw.is_little_endian else '>'}{len(data) // size}{code}", data))
+    return list(struct.unpack(f"{order}{len(data) // size}{code}", data))
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")

@@ -8,13 +8,14 @@ Private elements that SUV needs are kept too, under "CREATOR (gggg,ee)", as in
 from __future__ import annotations
 
 import datetime as dt
+from functools import cache
 from typing import Any, Final
 
 from pydicom.dataset import Dataset
 from pydicom.valuerep import VR
 
 from photopeak.core.study import Json
-from photopeak.dicom.elements import Elements
+from photopeak.dicom.elements import Elements, tag_of
 from photopeak.dicom.subject import decimal
 from photopeak.dicom.times import date_text, parse_date, parse_datetime, parse_time, time_text
 
@@ -80,12 +81,18 @@ def private_key(group: int, creator: str, element: int) -> str:
 
 def read_facts(e: Elements) -> dict[str, Json]:
     """Every fact that the file states."""
-    facts: dict[str, Json] = {k: text for k in TEXTS if (text := _today(k, e.text(k)))}
-    facts |= {k: number for k in NUMBERS if (number := e.number(k)) is not None}
+    there = [keyword for keyword, tag in _tags().items() if tag in e.elements]
+    facts: dict[str, Json] = {k: text for k in there if k not in NUMBERS and (text := _today(k, e.text(k)))}
+    facts |= {k: number for k in there if k in NUMBERS and (number := e.number(k)) is not None}
     for group, creator, element in PRIVATE:
         if values := e.private(group, creator, element):
             facts[private_key(group, creator, element)] = _plain(values[0])
     return facts
+
+
+@cache
+def _tags() -> dict[str, int]:
+    return {keyword: tag_of(keyword) for keyword in (*TEXTS, *NUMBERS)}
 
 
 def _today(keyword: str, text: str) -> str:

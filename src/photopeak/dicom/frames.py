@@ -62,8 +62,8 @@ def read_frames(e: Elements, kind: str) -> Frames:
     if count < 1:
         raise e.refuse("NumberOfFrames", f"is {count}.")
     dimensions = DIMENSIONS[kind]
-    _check_pointer(e, kind)
-    vectors = {d: _vector(e, VECTORS[d][0], count) for d in VECTORS if d in dimensions or _points_to(e, d)}
+    pointed = _pointed(e, kind, count)
+    vectors = {d: _vector(e, VECTORS[d][0], count) for d in VECTORS if d in dimensions or d in pointed}
     for d, vector in vectors.items():
         if d not in dimensions and vector is not None and (vector != vector[0]).any():
             raise e.refuse(VECTORS[d][0], f"varies, which frames of a {kind} image do not.")
@@ -75,18 +75,18 @@ def read_frames(e: Elements, kind: str) -> Frames:
     return Frames(count, numbers)
 
 
-def _points_to(e: Elements, dimension: str) -> bool:
-    """True where the pointer names the dimension's vector; vectors it does not name index nothing."""
-    return tag_of(VECTORS[dimension][0]) in {int(tag) for tag in e.values("FrameIncrementPointer")}
+def _pointed(e: Elements, kind: str, count: int) -> set[str]:
+    """The dimensions whose vectors the pointer names; vectors it does not name index nothing.
 
-
-def _check_pointer(e: Elements, kind: str) -> None:
-    """Frames that something else than these vectors indexes would be misread."""
-    known = {tag_of(vector): d for d, (vector, _) in VECTORS.items()}
-    for tag in e.values("FrameIncrementPointer"):
-        if int(tag) not in known and (e.integer("NumberOfFrames") or 1) > 1:
-            meaning = f"frames are indexed by {tag_text(int(tag))}, which a {kind} image has no use for."
+    Frames that something else than these vectors indexes would be misread, and are refused.
+    """
+    known = {tag_of(vector): dimension for dimension, (vector, _) in VECTORS.items()}
+    tags = [int(tag) for tag in e.values("FrameIncrementPointer")]
+    for tag in tags:
+        if tag not in known and count > 1:
+            meaning = f"frames are indexed by {tag_text(tag)}, which a {kind} image has no use for."
             raise e.refuse("FrameIncrementPointer", meaning)
+    return {known[tag] for tag in tags if tag in known}
 
 
 def _vector(e: Elements, keyword: str, count: int) -> Numbers | None:
