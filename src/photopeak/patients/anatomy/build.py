@@ -38,7 +38,7 @@ def make_body(person: Person, variation: Variation, voxel_mm: float = 3.0, mu: M
     points = posed.transform(_shifted(reference, details), reference.point_group, reference.point_side)
     radius = reference.radius_mm * np.where(reference.point_group == HEAD, posed.scaling.f_head, posed.scaling.radius)
     u = primitive_uptake(reference, person, variation, details)
-    surface = outline(posed)
+    surface = outline(posed, details.contour)
     canvas = Canvas.around(*surface.extent(), voxel_mm, details.texture_shift)
     draw_outline(canvas, surface, variation.tracer.soft, mu.soft)
     _fill_bladder(reference, points, variation.tracer.bladder_ml, details.bladder)
@@ -73,13 +73,16 @@ def _rib_numbers(reference: Skeleton) -> Int[np.ndarray, "labels"]:
 
 
 def _fill_bladder(
-    reference: Skeleton, points: Float[np.ndarray, "points 3"], volume_ml: float, shape: Float[np.ndarray, "5"]
+    reference: Skeleton, points: Float[np.ndarray, "points 3"], volume_ml: float, shape: Float[np.ndarray, "parts 6"]
 ) -> None:
-    """Swell the bladder of the reference (85 ml) to its volume on its floor; ``shape`` leans and flattens it."""
-    here = np.flatnonzero(reference.point_prim == reference.prim_name.index("bladder"))
-    centre, axes = points[here[0]].copy(), points[here[1:]] - points[here[0]]
-    flat = np.exp(0.12 * shape[:3] - 0.12 * shape[:3].mean())
-    axes = (volume_ml / 85.0) ** (1.0 / 3.0) * flat[:, None] * axes @ rotation((0.0, 9.0 * shape[3], 0.0)).T
-    lift = np.linalg.norm(axes[2]) - np.linalg.norm(points[here[3]] - centre)
-    points[here[0]] = centre + np.array([4.0 * shape[4], 0.0, lift])
-    points[here[1:]] = points[here[0]] + axes
+    """Swell the bladder of the reference (85 ml) to its volume on its floor; ``shape`` leans, flattens and lobes it."""
+    grow = (volume_ml / 85.0) ** (1.0 / 3.0)
+    parts = [i for i, name in enumerate(reference.prim_name) if name.startswith("bladder")]
+    floor = min(points[reference.point_prim == p, 2].min() for p in parts)
+    for prim, draw in zip(parts, shape, strict=True):
+        here = np.flatnonzero(reference.point_prim == prim)
+        flat = np.exp(0.14 * draw[:3] - 0.14 * draw[:3].mean())
+        axes = grow * flat[:, None] * (points[here[1:]] - points[here[0]]) @ rotation((0.0, 10.0 * draw[3], 0.0)).T
+        away = np.array([7.0 * draw[4] * grow, 0.0, (points[here[0], 2] - floor) * (grow - 1.0) + 2.0 * draw[5]])
+        points[here[0]] += away
+        points[here[1:]] = points[here[0]] + axes

@@ -15,6 +15,8 @@ from photopeak.patients.anatomy.scaling import REFERENCE_WEIGHT_KG
 from photopeak.patients.anatomy.skeleton import GROUPS, SIDES, document
 
 SIDE_NAMES = ("left", "right")
+BREAST_UPTAKE = 0.7
+WAVE_SHARE = np.array([0.4, 0.9, 1.2])
 PARTS = ("head", "arm", "fore", "hand", "foot")
 
 
@@ -28,7 +30,8 @@ class Outline:
     radius_mm: Float[np.ndarray, "points"]
     centre_mm: Float[np.ndarray, "ells 3"]
     axes_mm: Float[np.ndarray, "ells 3 3"]
-    fat_mm: float = 9.0
+    fat_mm: float
+    shine: Float[np.ndarray, "ells"]  # uptake of each ellipsoid relative to muscle
 
     def extent(self) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
         """Corners of the box around everything."""
@@ -102,11 +105,11 @@ def _reference() -> _Reference:
     return _Reference(tuple(kind), tuple(group), tuple(side), tuple(rows), first, np.vstack(points), *numbers)
 
 
-def outline(posed: Posed) -> Outline:
-    """The surface of one posed person."""
+def outline(posed: Posed, contour: Float[np.ndarray, "lofts waves 4"]) -> Outline:
+    """The surface of one posed person; ``contour`` holds N(0, 1) draws for its unevenness."""
     reference, girth = _reference(), fatness(posed)
     placed = posed.transform(reference.point_mm, reference.point_group, reference.point_side)
-    lofts, chains, centres, axes = [], [], [], []
+    lofts, chains, centres, axes, shine = [], [], [], [], []
     for i, kind in enumerate(reference.kind):
         p, rows = placed[reference.first[i] : reference.first[i + 1]], reference.rows[i]
         grow = _grow(reference.group[i], girth)
@@ -117,13 +120,17 @@ def outline(posed: Posed) -> Outline:
             size = posed.scaling.f_head if reference.group[i] == "head" else posed.scaling.f_xy
             chains.append(np.column_stack([p, rows[:, 3] * size * grow]))
         elif kind == "ell" or posed.scaling.female:
+            shine.append(BREAST_UPTAKE if kind == "breast" else 1.0)
             centres.append(p[0])
             axes.append((p[1:] - p[0]).T * (girth**2 if kind == "breast" else grow))
     xyzr, ends = np.vstack(chains), np.cumsum([len(c) for c in chains])
     cones = np.setdiff1d(np.arange(len(xyzr)), ends - 1)
+    lofts = [_uneven(rows, waves) for rows, waves in zip(lofts, contour, strict=True)]
     fat = float(np.clip(9.0 + 70.0 * (girth - 1.0), 5.0, 30.0))
     lofts[0] = _within(lofts[0], lofts[1:])
-    return Outline(tuple(lofts), cones, xyzr[:, :3], xyzr[:, 3].copy(), np.array(centres), np.array(axes), fat)
+    return Outline(
+        tuple(lofts), cones, xyzr[:, :3], xyzr[:, 3].copy(), np.array(centres), np.array(axes), fat, np.array(shine)
+    )
 
 
 def _grow(group: str, girth: float) -> float:
@@ -146,6 +153,21 @@ def _trunk(posed: Posed, r: Array, centre: Array, girth: float) -> Float[np.ndar
     return np.column_stack(
         [centre[:, 2], centre[:, 0], centre[:, 1] - 0.6 * (b - r[:, 4] * scaling.f_xy), a, b, r[:, 5], lean]
     )
+
+
+def _uneven(rows: Array, waves: Float[np.ndarray, "waves 4"]) -> Array:
+    """Folds and bulges: a loft's centre and width swing by some mm over waves of 90, 170 and 320 mm.
+
+    Σₖ (pₖ sin + qₖ cos)(2π z/λₖ), p and q drawn once for the centre and once for the width.
+    """
+    z = np.arange(rows[0, 0], rows[-1, 0], 15.0)
+    fine = np.column_stack([z, *(np.interp(z, rows[:, 0], rows[:, j]) for j in range(1, 7))])
+    phase = 2 * np.pi * z[:, None] / np.array([90.0, 170.0, 320.0])
+    swing = np.stack([np.sin(phase), np.cos(phase)], axis=-1)
+    swing = swing * WAVE_SHARE[:, None] * (1.0 if abs(rows[0, 1]) < 20 else 0.6)  # legs are smoother
+    fine[:, 1] += 2.0 * np.einsum("zwc,wc->z", swing, waves[:, :2])
+    fine[:, 3] *= 1.0 + 0.018 * np.einsum("zwc,wc->z", swing, waves[:, 2:])
+    return fine
 
 
 def _within(trunk: Float[np.ndarray, "n 7"], legs: list[Float[np.ndarray, "m 7"]]) -> Float[np.ndarray, "n 7"]:

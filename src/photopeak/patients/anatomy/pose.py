@@ -24,6 +24,7 @@ def _table(*groups: str) -> Flags:
 
 FOOT, FINGER, HEAD, SCAPULA = (_table(name) for name in ("foot", "finger", "head", "scapula"))
 FINGERS_UP = (_table("finger", "hand"), _table("finger", "hand", "fore"), _table("finger", "hand", "fore", "arm"))
+PELVIS = _table("pelvis")
 LEG, GIRDLE = _table("leg", "foot"), _table("shoulder", "scapula")
 UPRIGHT = _table("trunk", "spine", "chest", "shoulder", "scapula", "head")
 
@@ -59,6 +60,8 @@ class Pose:
     head_nod: float = 0.0
     roll: float = 0.0
     tilt: float = 0.0
+    pelvis_tilt: float = 0.0
+    pelvis_turn: float = 0.0
 
 
 class Posed:
@@ -72,6 +75,7 @@ class Posed:
         self.scaling = scaling
         self.pose = pose
         self._pivot = {name: scaling.pivot(name) for name in ("arm", "fore", "hand", "finger", "leg", "foot", "head")}
+        self._pivot["pelvis"] = scaling(np.array([[0.0, 20.0, 960.0]]), np.array([GROUPS.index("pelvis")]))[0]
         self._whole = rotation((0.0, pose.tilt, pose.roll))
         self._centre = np.array([0.0, 0.0, 900.0 * scaling.f])
 
@@ -106,6 +110,7 @@ class Posed:
         for mirror, limbs in ((1, self.pose.left), (-1, self.pose.right)):
             self._limbs(out, group, side == mirror, limbs)
         out[:, 0] *= np.where(side < 0, -1.0, 1.0)
+        self._turn(out, PELVIS[group], "pelvis", (0, self.pose.pelvis_tilt, self.pose.pelvis_turn))
         self._head(out, group)
         self._spine(out, group)
         return np.asarray((out - self._centre) @ self._whole.T + self._centre)

@@ -78,7 +78,7 @@ def draw_outline(canvas: Canvas, surface: Outline, u_soft: float, mu_soft: float
         soft_kernels.soft_loft(scaled, tissue, *out)
     soft_kernels.soft_cones(surface.cones, (canvas.to_voxels(surface.point_mm), surface.radius_mm / h), tissue, *out)
     count = len(surface.centre_mm)
-    each = (np.full(count, u_soft), np.full(count, mu_soft), np.full(count, soft_kernels.SOFT_TISSUE, np.uint8))
+    each = (u_soft * surface.shine, np.full(count, mu_soft), np.full(count, soft_kernels.SOFT_TISSUE, np.uint8))
     soft_kernels.soft_ellipsoids(frames(surface.centre_mm, surface.axes_mm, canvas), each, *out)
 
 

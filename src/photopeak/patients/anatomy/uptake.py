@@ -28,7 +28,8 @@ class Details:
     rib_drop_mm: Float[np.ndarray, "sides ribs"]
     rib_phase: Float[np.ndarray, "sides ribs"]
     texture_shift: tuple[int, int, int]
-    bladder: Float[np.ndarray, "5"]
+    bladder: Float[np.ndarray, "parts 6"]
+    contour: Float[np.ndarray, "lofts waves 4"]
 
 
 def draw_details(skeleton: Skeleton, seed: int) -> Details:
@@ -39,12 +40,15 @@ def draw_details(skeleton: Skeleton, seed: int) -> Details:
     z = [rng.standard_normal(n) for n in (len(regions), len(index), 3 * len(regions))]
     shift = 1.2 * rng.standard_normal((256, 3))
     alone, walk = rng.standard_normal((2, 12)), rng.standard_normal((2, 12)).cumsum(axis=1)
-    rib = 2.2 * alone + 1.6 * (walk - walk.mean(axis=1, keepdims=True)) + 2.0 * rng.standard_normal((2, 1))
+    rib = 3.2 * alone + 1.6 * (walk - walk.mean(axis=1, keepdims=True)) + 2.0 * rng.standard_normal((2, 1))
     dx, dy, dz = (int(v) for v in rng.integers(0, 64, 3))
     side = z[2][index + len(regions) * (skeleton.prim_side + 1)]
-    bladder = np.clip(rng.standard_normal(5), -2.0, 2.0)
+    bladder = np.clip(rng.standard_normal((2, 6)), -2.0, 2.0)
+    contour = rng.standard_normal((3, 3, 4))
     bone = rng.standard_normal(256)[skeleton.prim_label]
-    return Details(z[0][index], z[1], bone, side, shift, rib, rng.uniform(0, 2 * np.pi, (2, 12)), (dx, dy, dz), bladder)
+    return Details(
+        z[0][index], z[1], bone, side, shift, rib, rng.uniform(0, 2 * np.pi, (2, 12)), (dx, dy, dz), bladder, contour
+    )
 
 
 def primitive_uptake(
@@ -59,10 +63,10 @@ def primitive_uptake(
     tracer, name = variation.tracer, np.array(skeleton.prim_name)
     u = np.where(skeleton.prim_organ, u * (tracer.soft / 0.015) ** 0.7, u * tracer.bone)
     u[np.isin(name, RENAL)] = (skeleton.prim_u * np.exp(ln_u) * tracer.kidney)[np.isin(name, RENAL)]
-    u[name == "bladder"] = tracer.bladder
+    u[np.char.startswith(name, "bladder")] = tracer.bladder
     u[np.isin(skeleton.prim_region, BLOOD)] *= tracer.blood
     if person.sex == "F":
-        u[name == "genitals"] = 0.0
+        u[np.isin(name, ("genitals", "penis"))] = 0.0
     for found in variation.variants:
         if found.name == KIDNEY_MISSING:
             u[np.isin(name, RENAL) & (skeleton.prim_side == (1 if found.side == "left" else -1))] = tracer.soft

@@ -85,7 +85,7 @@ def draw_pose(rng: np.random.Generator, person: Person) -> Pose:
     folded = rng.random() < 0.05  # hands laid on the belly
     limbs = []
     for side in (1, -1):
-        own = 0.6 * np.clip(rng.standard_normal(6), -2.2, 2.2)
+        own = 0.8 * np.clip(rng.standard_normal(6), -2.2, 2.2)
         each = {name: common[name] + float(own[i]) * spread[name][1] for i, name in enumerate(common)}
         each["arm_abd"] = max(each["arm_abd"], 0.5) + 1.0 * heavy + (1.5 if person.sex == "F" else 0.0)
         each["fore_add"] = draw("fore_add") + 0.6 * heavy + (38.0 if folded else 0.0)
@@ -102,9 +102,18 @@ def draw_pose(rng: np.random.Generator, person: Person) -> Pose:
                 scapula_swing=5.0 * float(rng.standard_normal()),
             )
         )
-    bend = {
-        name: draw(name) for name in ("kyphosis", "scoliosis", "head_tilt", "head_turn", "head_nod", "roll", "tilt")
-    }
+    whole = (
+        "kyphosis",
+        "scoliosis",
+        "head_tilt",
+        "head_turn",
+        "head_nod",
+        "roll",
+        "tilt",
+        "pelvis_tilt",
+        "pelvis_turn",
+    )
+    bend = {name: draw(name) for name in whole}
     bend["kyphosis"] += 8.0 * age
     bend["scoliosis"] *= 1.0 + 0.7 * age
     return Pose(limbs[0], limbs[1], **bend)
@@ -115,8 +124,8 @@ def draw_tracer(rng: np.random.Generator, person: Person) -> Tracer:
     z = np.clip(rng.standard_normal(5), -2.2, 2.2)
     bmi, failing = person.weight_kg / person.height_m**2, bool(rng.random() < 0.04)
     soft = 0.0205 * np.exp(0.03 * (bmi - 26) + 0.004 * (person.age_years - 64) + 0.36 * z[0])
-    bladder = float(np.clip(1.0 * np.exp(0.7 * z[1]), 0.15, 3.0))
-    volume = float(np.clip(110.0 * np.exp(0.7 * z[2]), 20.0, 350.0))
+    bladder = float(np.clip(0.9 * np.exp(0.85 * z[1]), 0.08, 3.0))
+    volume = float(np.clip(100.0 * np.exp(0.8 * z[2]), 15.0, 350.0))
     if failing:
         soft, bladder = 2.4 * soft, 0.3 * bladder
     kidney = float(np.exp(0.35 * z[3])) * (0.5 if failing else 1.0)

@@ -6,7 +6,18 @@ from typing import Any
 
 Primitive = dict[str, Any]
 
-LOWER = ("T9", "T10", "T11", "T12")
+#: Uptake of the bodies relative to the arches behind them, from below upwards
+BODY_SHARE = {
+    "L5": 0.70,
+    "L4": 0.70,
+    "L3": 0.70,
+    "L2": 0.75,
+    "L1": 0.75,
+    "T12": 0.82,
+    "T11": 0.82,
+    "T10": 0.82,
+    "T9": 0.82,
+}
 REGION = {"C": "cervical spine", "T": "thoracic spine", "L": "lumbar spine"}
 
 
@@ -22,14 +33,14 @@ def vertebra_primitives(
     base = {"b": name, "g": REGION[level], "k": "spine", "sd": 0.17}
     lumbar = level == "L"
     back = y + b
-    deep = 0.78 if lumbar else 0.84 if name in LOWER else 0.95  # the bodies; what is behind them makes up for it
+    deep = BODY_SHARE.get(name, 0.92)
     arch = 1.3 if lumbar else 1.0
     parts: list[Primitive] = [
         {"n": "body", "t": "ell", "u": deep * u, "c": [0, y, z], "s": [a, b, c], "e": 4},
         {"n": "spinous", "t": "chain", "u": 0.9 * arch * u, "p": [[0, back + 15, z, 4.5], [0, y + sp, z - dr, 4]]},
     ]
     if level in "TL":
-        plate = {"t": "ell", "u": 1.15 * deep * u, "sd": 0.3, "s": [0.95 * a, 0.95 * b, 2.2], "e": 4, "j": "endplate"}
+        plate = {"t": "ell", "u": 1.05 * deep * u, "sd": 0.4, "s": [0.95 * a, 0.95 * b, 2.2], "e": 4, "j": "endplate"}
         parts += [{"n": f"endplate{s}", **plate, "c": [0, y, z + s * (c - 0.8)]} for s in (1, -1)]
     parts += _arch(a, back, (z, c), (tp, 0.35 * u if lumbar else 1.0 * u), arch * u)
     return [{**base, **part, "n": f"{name}.{part['n']}"} for part in parts]
