@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-PAGES = [p for p in PAGES if "_build" not in p.parts and p.parent.name != "api"]
+PAGES = [p for p in PAGES if not {"_build", "_results", "api"} & set(p.parts)]
 FENCE = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
