@@ -176,7 +176,8 @@ class Anonymiser:
         basic, options = table().get(tag, ("", {}))
         for option, action in options.items():
             if getattr(self.options, option, False):
-                return action
+                # What is kept of the patient are numbers and codes: of a text only its harmless words.
+                return "C" if option == "patient" else action
         return basic
 
     def _kept(self, element: DataElement, action: str, patient: str) -> DataElement | None:
@@ -211,10 +212,12 @@ class Anonymiser:
         vr = SAFE_PRIVATE.get((creator, element.tag.element & 0xFF))
         if vr is None:
             return None
-        plain = DataElement(
-            element.tag, vr, element.value.decode() if isinstance(element.value, bytes) else element.value
-        )
-        return self._date(plain, patient) if vr in DATE_VRS else _checked_value(plain, "")
+        value = element.value.decode("latin-1") if isinstance(element.value, bytes) else element.value
+        text = str(value).strip(" \0")
+        if vr in NUMBER_TEXT_VRS:
+            return DataElement(element.tag, vr, text) if NUMBER.match(text) else None
+        moved = shifted(text, vr, self.shift_days(patient)) if self.options.dates else None
+        return DataElement(element.tag, vr, moved) if moved else None
 
     def _say_so(self, clean: Dataset) -> None:
         clean.PatientIdentityRemoved = "YES"

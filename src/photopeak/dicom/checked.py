@@ -180,9 +180,11 @@ def fault_of(tag: int, value: Any) -> str:
         return _number_fault(vr, multiplicity, value)
     if vr == "SQ":
         return "" if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else "is not a sequence"
-    if vr == "AT" or vr in BYTE_VRS:
+    if vr in BYTE_VRS:
         return ""
     texts = value if isinstance(value, (MultiValue, list)) else [value]
+    if vr == "AT":
+        return "" if all(isinstance(v, int) for v in texts) else "does not hold tags (VR AT)"
     if any(isinstance(v, (bytes, int, float)) for v in texts) or (texts and isinstance(texts[0], Dataset)):
         return f"is not text (VR {vr})"
     return ""
@@ -199,7 +201,7 @@ def _number_fault(vr: str, multiplicity: str, value: Any) -> str:
             return f"is {_short(number)!r}, not a number (VR {vr})"
         if not math.isfinite(number):
             return f"is {number}, not a finite number"
-    if multiplicity.isdigit() and len(numbers) not in (0, int(multiplicity)):
+    if multiplicity.isdigit() and len(numbers) != int(multiplicity):
         return f"has {len(numbers)} values where the standard has {multiplicity}"
     return ""
 

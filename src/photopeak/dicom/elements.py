@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
+from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -180,6 +181,9 @@ def plain_values(raw: RawDataElement) -> list[Any] | None:
     data, vr = raw.value, raw.VR
     if not data:
         return []
+    expected = DicomDictionary.get(int(raw.tag))
+    if expected is not None and expected[0] != vr:
+        return None  # another VR than the standard's: ``checked`` says whether it will do
     if vr in _TEXT_VRS and data.isascii() and b"\x1b" not in data:
         return [v for part in data.decode("ascii").split("\\") if (v := part.strip(" \0"))]
     if vr in _ONE_TEXT_VRS and data.isascii() and b"\x1b" not in data:

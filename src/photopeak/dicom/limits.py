@@ -13,7 +13,7 @@ MIB: Final = 2**20
 MAX_FILE_BYTES: Final = 1024 * MIB
 """Largest file, and largest member of a zip, that is read."""
 
-MAX_HEADER_ELEMENTS: Final = 50_000
+MAX_HEADER_ELEMENTS: Final = 20_000
 """Most data elements and items of one file, nested ones included."""
 
 BYTES_PER_ZIPPED_ELEMENT: Final = 4
