@@ -89,6 +89,7 @@ def test_look_against_plain_numpy():
     rng = np.random.default_rng(2)
     uptake, mu = (rng.random((5, 7, 6)).astype(np.float32) for _ in range(2))
     mu *= 0.4
+    uptake[:, 0], mu[:, 0], uptake[2], mu[2] = 0, 0, 0, 0  # air
     lesion = rng.random((2, 3, 2)).astype(np.float32)
     whole = np.zeros((5, 7, 6))
     whole[1:3, 2:5, 3:5] = lesion

@@ -8,9 +8,10 @@ and what the camera sees of one lesion is the projection of its own deposit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
@@ -59,10 +60,10 @@ class Lesion:
     def lytic(self) -> bool:
         return self.kind == "metastasis" and self.hollow > 0
 
-    @property
+    @cached_property
     def semi_axes_mm(self) -> Vector:
         """Lengths of the three semi-axes, longest first."""
-        a, b, c = sorted((float(np.linalg.norm(axis)) for axis in self.axes_mm), reverse=True)
+        a, b, c = sorted((math.hypot(*axis) for axis in self.axes_mm), reverse=True)
         return a, b, c
 
 
@@ -194,12 +195,13 @@ def ball(radius_mm: float) -> tuple[Vector, Vector, Vector]:
 
 def _inverse(axes: tuple[Vector, Vector, Vector]) -> Float64[np.ndarray, "3 3"]:
     """The matrix that takes millimetres to multiples of the three semi-axes, by cofactors (no LAPACK: same bits)."""
-    a, b, c = (np.array(v) for v in axes)
-    rows = np.array([np.cross(b, c), np.cross(c, a), np.cross(a, b)])
-    volume = float(a[0] * rows[0, 0] + a[1] * rows[0, 1] + a[2] * rows[0, 2])
+    a, b, c = axes
+    rows = [(p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2], p[0] * q[1] - p[1] * q[0])
+            for p, q in ((b, c), (c, a), (a, b))]  # fmt: skip
+    volume = a[0] * rows[0][0] + a[1] * rows[0][1] + a[2] * rows[0][2]
     if volume == 0:
         raise PhotopeakError(f"semi-axes {axes} span no volume. Remedy: give three independent ones.")
-    return rows / volume
+    return np.array(rows) / volume
 
 
 def _waves(rng: np.random.Generator) -> Float64[np.ndarray, "6 4"]:

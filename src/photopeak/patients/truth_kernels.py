@@ -48,9 +48,14 @@ def look(
     nz, ny, nx = uptake.shape
     bz, by, bx = box
     half, through = np.empty((ny, nx), np.float32), np.empty(nx, np.float32)
+    filled = np.zeros(ny, np.bool_)
     for z in range(nz):
         for y in range(ny):
-            through_half(mu[z, y], length_cm, half[y])
+            filled[y] = uptake[z, y].any() or mu[z, y].any()
+            if filled[y]:
+                through_half(mu[z, y], length_cm, half[y])
+            else:
+                half[y] = 1.0
         for view in range(2):
             through[:] = 1.0
             for step in range(ny):
@@ -60,7 +65,8 @@ def look(
                         seen = lesion[z - bz, y - by, x] * through[bx + x] * half[y, bx + x]
                         lesion_sum[view, z, bx + x] += seen
                         depth_sum[view] += abs(seen) * y
-                add_seen(uptake[z, y], through, half[y], body_sum[view, z])
+                if filled[y]:
+                    add_seen(uptake[z, y], through, half[y], body_sum[view, z])
 
 
 @kernel

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -31,7 +32,7 @@ from photopeak.physics.planar_geometry import Placement
 VIEWS = ("anterior", "posterior")
 CLUTTER = 0.05
 MASK_LEVEL = 0.42
-MARGIN_MM = 21.0  # window beyond the lesion's box, so that the blur of what lies beside it is complete
+MARGIN_MM = 15.0  # window beyond the lesion's box, so that the blur of what lies beside it is complete
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +70,13 @@ class Footprint:
     lesion: Float32[np.ndarray, "r c"]
     background: Float32[np.ndarray, "r c"]
 
-    @property
+    @cached_property
     def mask(self) -> Bool[np.ndarray, "r c"]:
         size = np.abs(self.lesion)
         inside: Bool[np.ndarray, "r c"] = (size > 0) & (size >= MASK_LEVEL * size.max(initial=0.0))
         return inside
 
-    @property
+    @cached_property
     def cnr(self) -> float:
         here = self.mask
         signal = abs(float(self.lesion[here].sum(dtype=np.float64)))
