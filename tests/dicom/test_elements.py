@@ -14,7 +14,7 @@ from photopeak.dicom.elements import Elements, plain_values, tag_of
 
 
 def raw(vr: str, data: bytes, little: bool = True) -> RawDataElement:
-    return RawDataElement(Tag(0x00280010), vr, len(data), data, 0, False, little)
+    return RawDataElement(Tag(0x00991010), vr, len(data), data, 0, False, little)
 
 
 @given(st.lists(st.integers(0, 65535), min_size=1, max_size=5), st.booleans())
@@ -40,6 +40,11 @@ def test_what_is_not_plain_is_left_to_pydicom() -> None:
     assert plain_values(raw("US", b"\x01\x02\x03")) is None
     assert plain_values(raw("OW", b"\x01\x02")) is None
     assert plain_values(raw("LO", "ä".encode())) is None
+
+
+def test_a_representation_that_is_not_the_standards_is_left_to_the_checks() -> None:
+    rows = RawDataElement(Tag(0x00280010), "LO", 2, b"12", 0, False, True)
+    assert plain_values(rows) is None
 
 
 def elements(**values: object) -> Elements:

@@ -86,7 +86,7 @@ def read_facts(e: Elements) -> dict[str, Json]:
     facts |= {k: number for k in there if k in NUMBERS and (number := e.number(k)) is not None}
     for group, creator, element in PRIVATE:
         if values := e.private(group, creator, element):
-            facts[private_key(group, creator, element)] = _plain(values[0])
+            facts[private_key(group, creator, element)] = _plain(values[0], PRIVATE_VRS[group])
     return facts
 
 
@@ -107,10 +107,14 @@ def _today(keyword: str, text: str) -> str:
     return text
 
 
-def _plain(value: Any) -> Json:
+def _plain(value: Any, vr: str) -> Json:
+    """A private value as its creator means it; what is no number where one belongs stays text."""
     if isinstance(value, bytes):  # implicit VR says nothing of a private element's type
         value = value.decode("ascii", "replace").strip(" \0")
-    return float(value) if isinstance(value, (int, float)) else str(value)
+    try:
+        return float(value) if vr == "DS" else str(value)
+    except ValueError:
+        return str(value)
 
 
 def moment_of(facts: dict[str, Json], key: str) -> Any:
