@@ -18,7 +18,7 @@ def other_object(path: Path, sop_class: str = SR, **elements: object) -> Path:
     return save(item(SOPClassUID=sop_class, SOPInstanceUID="1.2.9", Modality="SR", PatientID="P1", **elements), path)
 
 
-def test_a_folder_of_everything(tmp_path: Path) -> None:
+def test_a_folder_of_everything(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     nm_file(tmp_path / "n.dcm", DetectorInformationSequence=heads("anterior"))
     for k in range(2):
         slice_file(tmp_path / f"p{k}.dcm", PT, 3.0 * k, np.ones((2, 2), np.int16))
@@ -26,6 +26,7 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
     other_object(tmp_path / "report.dcm")
     (tmp_path / "notes.txt").write_text("not DICOM")
     assert sorted(name for study in read(tmp_path) for name in study) == ["activity", "counts", "ct"]
+    assert "passed over Comprehensive SR Storage" in caplog.text
 
 
 def test_a_zip(tmp_path: Path) -> None:

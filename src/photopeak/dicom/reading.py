@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from photopeak.dicom.merging import paired
 from photopeak.dicom.nm import NM_CLASS, SECONDARY_CAPTURE, read_nm
 from photopeak.dicom.volumes import CT_CLASS, PT_CLASS, read_volumes
 
+LOG: Final = logging.getLogger(__name__)
 CLASSES: Final = "NM, PT and CT images"
 
 
@@ -25,7 +27,7 @@ def read(path: str | os.PathLike[str], assume: Mapping[str, str] | None = None) 
 
     Each NM object is a Study; single-view files of one whole-body or static acquisition become one, each
     PT or CT series a volume. ``assume`` states facts that the files lack (see ``assumptions``). Objects that
-    are none of these are passed over beside images (``passed_over`` counts them); alone they are refused by name.
+    are none of these are passed over beside images, with a line in the log; alone they are refused by name.
     """
     stated = Assumptions(assume)
     planar: list[Study] = []
@@ -43,9 +45,12 @@ def read(path: str | os.PathLike[str], assume: Mapping[str, str] | None = None) 
     studies = paired(planar)
     for slices in series.values():
         studies += read_volumes(slices, stated.anew())
+    found = ", ".join(f"{n} × {c}" if n > 1 else c for c, n in others.items())
     if not studies:
-        found = ", ".join(f"{n} × {c}" if n > 1 else c for c, n in others.items()) or "nothing"
-        raise DicomError(path, "(0008,0016)", f"holds {found}; Photopeak reads {CLASSES}.", "choose image files.")
+        meaning = f"holds {found or 'nothing'}; Photopeak reads {CLASSES}."
+        raise DicomError(path, "(0008,0016)", meaning, "choose image files.")
+    if found:
+        LOG.warning("%s: passed over %s; Photopeak reads %s.", path, found, CLASSES)
     return studies
 
 
