@@ -1,0 +1,131 @@
+"""Every picture of the README and the docs, drawn anew: ``.venv/bin/python docs/make_pictures.py``.
+
+pictures/clinic.png    four simulated patients, one of each class, both views
+pictures/truth.png     one patient: counts, regions, lesions, and what three readers marked
+pictures/thyroid.png   four thyroids, one of each class
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
+
+from photopeak.patients.bone_scan import BoneScan
+from photopeak.patients.protocol import Case, Clinic
+from photopeak.patients.sheet import grey
+from photopeak.patients.thyroid import DISEASES, Thyroid
+
+FOLDER = Path(__file__).parent / "pictures"
+SEED = 11
+CLASSES = {"N": "normal", "M": "metastatic", "A": "arthritic", "M&A": "both"}
+CROP = (slice(30, 900), slice(14, 242))
+READERS = ((30, 110, 220), (220, 120, 0), (20, 150, 70))
+
+
+def main() -> None:
+    """Draw and write all of them."""
+    FOLDER.mkdir(exist_ok=True)
+    clinic = Clinic(BoneScan(mix="N=1,M=1,A=1,M&A=1"), 24, SEED)
+    cases = [first_of(clinic, label) for label in CLASSES]
+    row([both(c) for c in cases], list(CLASSES.values())).save(FOLDER / "clinic.png", optimize=True)
+    row(*truth_panels(cases[3])).save(FOLDER / "truth.png", optimize=True)
+    glands = [Clinic(Thyroid(diagnosis=d), 3, SEED)[1]["counts"].values[0][20:236, 40:216] for d in DISEASES]  # type: ignore[arg-type,union-attr]
+    tiles = [
+        np.asarray(Picture.fromarray(grey(g, 99.9)).resize((264, 324), Picture.Resampling.BICUBIC)) for g in glands
+    ]
+    row(tiles, list(DISEASES)).save(FOLDER / "thyroid.png", optimize=True)
+
+
+def first_of(clinic: Clinic, label: str) -> Case:
+    """The first patient of a class who has no superscan: no picture is chosen by eye."""
+    for i in range(len(clinic)):
+        case = clinic.case(i)
+        truth = case.documents["truth.json"]
+        if truth["class"] == label and not truth["superscan"]:  # type: ignore[index,call-overload]
+            return case
+    raise LookupError(label)
+
+
+def both(case: Case) -> np.ndarray:
+    """Both views side by side."""
+    return np.hstack([grey(v)[CROP] for v in case.study["counts"].values])  # type: ignore[union-attr]
+
+
+def truth_panels(case: Case) -> tuple[list[np.ndarray], list[str]]:
+    """Counts, regions in colour, lesions outlined, and the three readers' marks, of the posterior view."""
+    view, study = 1, case.study
+    counts = grey(study["counts"].values[view])  # type: ignore[union-attr]
+    regions = study["truth/regions"]
+    hues = np.random.default_rng(4).permutation(len(regions.names)) / len(regions.names)  # type: ignore[union-attr]
+    colour = np.full((*counts.shape, 3), 255, np.uint8)
+    for number in regions.names:  # type: ignore[union-attr]
+        colour[regions.values[view] == number] = hue(hues[number - 1])  # type: ignore[union-attr]
+    mixed = (0.45 * colour + 0.55 * counts[..., None]).astype(np.uint8)
+    lesions = outlined(counts, case.documents["truth.json"]["lesions"])  # type: ignore[index,call-overload]
+    return [counts[CROP], mixed[CROP], lesions[CROP], marked(counts, case)[CROP]], [
+        "posterior counts",
+        "truth: 30 regions",
+        "metastasis red, arthritis blue",
+        "three simulated readers",
+    ]
+
+
+def hue(h: float) -> tuple[int, int, int]:
+    """A colour of the rainbow, 0 to 1."""
+    import colorsys
+
+    r, g, b = colorsys.hsv_to_rgb(h, 0.75, 0.95)
+    return int(255 * r), int(255 * g), int(255 * b)
+
+
+def outlined(counts: np.ndarray, lesions: list[dict]) -> np.ndarray:
+    """The annotated lesions' outlines over the counts."""
+    picture = Picture.fromarray(counts).convert("RGB")
+    pen = ImageDraw.Draw(picture)
+    for one in lesions:
+        seen = one["views"]["posterior"]
+        if seen["annotated"] and len(seen["polygon"]) > 2:
+            pen.polygon(
+                [tuple(p) for p in seen["polygon"]],
+                outline=(220, 0, 0) if one["kind"] == "metastasis" else (0, 60, 220),
+                width=2,
+            )
+    return np.asarray(picture)
+
+
+def marked(counts: np.ndarray, case: Case) -> np.ndarray:
+    """What each reader marked over the counts."""
+    picture = Picture.fromarray(counts).convert("RGB")
+    pen = ImageDraw.Draw(picture)
+    for i, colour in enumerate(READERS, 1):
+        for shape in case.documents[f"reader{i}.json"]["shapes"]:  # type: ignore[index,call-overload]
+            if not shape["flags"]["posterior"]:
+                continue
+            points = [tuple(p) for p in shape["points"]]
+            if shape["shape_type"] == "rectangle":
+                (x0, y0), (x1, y1) = points
+                pen.rectangle([min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)], outline=colour, width=2)
+            else:
+                pen.polygon(points, outline=colour, width=2)
+    return np.asarray(picture)
+
+
+def row(tiles: list[np.ndarray], captions: list[str]) -> Picture.Image:
+    """Pictures side by side with a caption above each."""
+    gap, head = 10, 26
+    width = sum(t.shape[1] for t in tiles) + gap * (len(tiles) + 1)
+    sheet = Picture.new("RGB", (width, tiles[0].shape[0] + head + gap), (255, 255, 255))
+    pen, font, x = ImageDraw.Draw(sheet), ImageFont.load_default(16), gap
+    for tile, caption in zip(tiles, captions, strict=True):
+        pen.text((x + 2, 3), caption, fill=(60, 60, 60), font=font)
+        sheet.paste(Picture.fromarray(tile), (x, head))
+        x += tile.shape[1] + gap
+    # Poisson noise does not compress: fewer colours keep the repository small and look the same.
+    return sheet.quantize(128, method=Picture.Quantize.FASTOCTREE)
+
+
+if __name__ == "__main__":
+    main()
