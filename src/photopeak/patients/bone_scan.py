@@ -198,7 +198,8 @@ def stated(scan: Acquisition, streams: Streams) -> Stated:
             ),
         ),
         energy_windows=(EnergyWindow("photopeak", (PHOTOPEAK.range_kev,)),),
-        detectors=(Detector(collimator, "PARA", 0.0), Detector(collimator, "PARA", 180.0)),
+        # DICOM counts the angle from the patient's back.
+        detectors=(Detector(collimator, "PARA", 180.0), Detector(collimator, "PARA", 0.0)),
         position="HFS",
     )
 

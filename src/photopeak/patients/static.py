@@ -73,7 +73,7 @@ class StaticScan:
                 Radiopharmaceutical(self.agent, "Tc-99m", self.injected_mbq, given, nuclide("Tc-99m").half_life_s),
             ),
             energy_windows=(EnergyWindow("photopeak", (PHOTOPEAK.range_kev,)),),
-            detectors=(Detector("LEHR", "PARA", 0.0),),
+            detectors=(Detector("LEHR", "PARA", 180.0),),  # in front: DICOM counts from the back,
         )
 
     def patient(self, streams: Streams) -> Patient:
