@@ -127,9 +127,7 @@ def _anonymise_all(path: Path, out: Path, anonymiser: Anonymiser) -> list[DicomE
                 anonymise_file(found, name, anonymiser, out)
                 written += 1
                 if may_show_identity(found):
-                    bar.console.print(
-                        f"look at {name}: it is a capture and may show the name in its pixels", style=None
-                    )
+                    captures.append(name)
             except DicomError as error:
                 refused.append(error)
     for name in captures:
