@@ -13,12 +13,14 @@ import numpy as np
 from photopeak.patients.anatomy.distance_kernels import (
     Shape,
     clip01,
+    cone_axis,
     cone_box,
     cone_distance,
     cone_row,
     ellipsoid_box,
     ellipsoid_distance,
     ellipsoid_row,
+    nine,
     power,
     shortest,
     triangle_box,
@@ -54,9 +56,11 @@ def bone_cones(
     """Round cones; a tube (wall > 0) has a dimmer core and open ends. ``place``: points and radii."""
     points, radius = place
     for i in range(cones.shape[0]):
-        first, prim, wall, core = cones[i, 0], cones[i, 1], tube[i, 0], tube[i, 1]
+        first, wall, core = cones[i, 0], tube[i, 0], tube[i, 1]
+        u, label = prims[0][cones[i, 1]], prims[1][cones[i, 1]]
         a, b, ra, rb = points[first], points[first + 1], radius[first], radius[first + 1]
         r = max(ra, rb) + 0.5
+        axis = cone_axis(a, b)
         x0, x1, y0, y1, z0, z1 = cone_box(a, b, r, shape)
         for z in range(z0, z1):
             for y in range(y0, y1):
@@ -64,15 +68,15 @@ def bone_cones(
                 low, high = cone_row(a, b, y, z, r)
                 start, stop = within(low, high, x0, x1)
                 for x in range(start, stop):
-                    d, t = cone_distance(x, y, z, a, b, ra, rb)
+                    d, t = cone_distance(x, y, z, axis, ra, rb)
                     if d >= 0.5:
                         continue
-                    value = prims[0][prim]
+                    value = u
                     if wall > 0.0:
                         if t < -0.3 or t > 1.3:
                             continue
                         value *= core + (1.0 - core) * clip01(0.5 + d + wall)
-                    n = put(row + x, clip01(0.5 - d), value, prims[1][prim], scratch, n)
+                    n = put(row + x, clip01(0.5 - d), value, label, scratch, n)
     return n
 
 
@@ -116,8 +120,11 @@ def bone_ellipsoids(
 ) -> int:
     """Superellipsoids. ``frame``: centres, semi-axes, inverses; ``form``: exponents, walls (0 solid), clip planes."""
     for i in range(ells.shape[0]):
-        c, m, e, wall, prim = frame[0][i], frame[2][i], form[0][i], form[1][i], ells[i, 1]
+        c, m, e, wall, clip = frame[0][i], frame[2][i], form[0][i], form[1][i], form[2][i]
+        u, label = prims[0][ells[i, 1]], prims[1][ells[i, 1]]
         smallest = shortest(frame[1][i])
+        inverse, (cx, cy, cz) = nine(m), (c[0], c[1], c[2])
+        xx, xy, xz, yx, yy, yz, zx, zy, zz = inverse
         x0, x1, y0, y1, z0, z1 = ellipsoid_box(c, frame[1][i], e, shape)
         # |∇k| ≤ √3/smallest, so that within these bounds occupancy is certainly 1 (solid) or 0 (inside a shell).
         full = power(max(0.0, 1.0 - 0.9 / smallest), e)
@@ -128,21 +135,21 @@ def bone_ellipsoids(
                 low, high = ellipsoid_row(m, c, y, z, 1.0 + 0.9 / smallest)
                 start, stop = within(low, high, x0, x1)
                 for x in range(start, stop):
-                    dx, dy, dz = x - c[0], y - c[1], z - c[2]
-                    qx = m[0, 0] * dx + m[0, 1] * dy + m[0, 2] * dz
-                    qy = m[1, 0] * dx + m[1, 1] * dy + m[1, 2] * dz
-                    qz = m[2, 0] * dx + m[2, 1] * dy + m[2, 2] * dz
+                    dx, dy, dz = x - cx, y - cy, z - cz
+                    qx = xx * dx + xy * dy + xz * dz
+                    qy = yx * dx + yy * dy + yz * dz
+                    qz = zx * dx + zy * dy + zz * dz
                     total = power(qx, e) + power(qy, e) + power(qz, e)
-                    if total < hollow or cut_away(form[2][i], qx, qy, qz):
+                    if total < hollow or cut_away(clip, qx, qy, qz):
                         continue
                     o = 1.0
                     if wall > 0.0 or total > full:
-                        d = ellipsoid_distance(qx, qy, qz, m, e, smallest)
+                        d = ellipsoid_distance(qx, qy, qz, inverse, e, smallest)
                         o = clip01(0.5 - d)
                         if wall > 0.0:
                             o = min(o, clip01(0.5 + d + wall))
                     if o > 0.0:
-                        n = put(row + x, o, prims[0][prim], prims[1][prim], scratch, n)
+                        n = put(row + x, o, u, label, scratch, n)
     return n
 
 

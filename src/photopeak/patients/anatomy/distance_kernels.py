@@ -13,6 +13,8 @@ from photopeak.physics.engines import Array, kernel
 
 Shape = tuple[int, int, int]
 Pair = tuple[float, float]
+Axis = tuple[float, float, float, float, float, float, float]
+Matrix = tuple[float, float, float, float, float, float, float, float, float]
 
 
 @kernel
@@ -22,11 +24,18 @@ def clip01(v: float) -> float:
 
 
 @kernel
-def cone_distance(px: float, py: float, pz: float, a: Array, b: Array, ra: float, rb: float) -> Pair:
-    """Distance of a point to the axis from a to b less the radius there, and where along the axis (0 to 1)."""
+def cone_axis(a: Array, b: Array) -> Axis:
+    """Start, direction and 1/length² of an axis as plain numbers, which the compiler keeps in registers."""
     ex, ey, ez = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-    dx, dy, dz = px - a[0], py - a[1], pz - a[2]
-    t = (dx * ex + dy * ey + dz * ez) / max(ex * ex + ey * ey + ez * ez, 1e-9)
+    return a[0], a[1], a[2], ex, ey, ez, 1.0 / max(ex * ex + ey * ey + ez * ez, 1e-9)
+
+
+@kernel
+def cone_distance(px: float, py: float, pz: float, axis: Axis, ra: float, rb: float) -> Pair:
+    """Distance of a point to an axis less the radius there, and where along the axis (0 to 1)."""
+    ax, ay, az, ex, ey, ez, per_length2 = axis
+    dx, dy, dz = px - ax, py - ay, pz - az
+    t = (dx * ex + dy * ey + dz * ez) * per_length2
     s = clip01(t)
     qx, qy, qz = dx - s * ex, dy - s * ey, dz - s * ez
     return math.sqrt(qx * qx + qy * qy + qz * qz) - (ra + s * (rb - ra)), t
@@ -90,22 +99,24 @@ def root(v: float, e: float) -> float:
 
 
 @kernel
-def ellipsoid_distance(qx: float, qy: float, qz: float, inverse: Array, e: float, smallest: float) -> float:
+def nine(m: Array) -> Matrix:
+    """The nine numbers of a 3 × 3 matrix, row by row."""
+    return m[0, 0], m[0, 1], m[0, 2], m[1, 0], m[1, 1], m[1, 2], m[2, 0], m[2, 1], m[2, 2]
+
+
+@kernel
+def ellipsoid_distance(qx: float, qy: float, qz: float, inverse: Matrix, e: float, smallest: float) -> float:
     """(k − 1)/|∇k| with k = (Σ|q|ᵉ)^(1/e); q in the ellipsoid's unit frame, ``inverse`` takes space to it."""
     total = power(qx, e) + power(qy, e) + power(qz, e)
     if total < 1e-4:
         return -smallest
     k = root(total, e)
-    down = k / total
-    gx, gy, gz = (
-        down * power(qx, e) / (qx + 1e-12),
-        down * power(qy, e) / (qy + 1e-12),
-        down * power(qz, e) / (qz + 1e-12),
-    )
-    nx = inverse[0, 0] * gx + inverse[1, 0] * gy + inverse[2, 0] * gz
-    ny = inverse[0, 1] * gx + inverse[1, 1] * gy + inverse[2, 1] * gz
-    nz = inverse[0, 2] * gx + inverse[1, 2] * gy + inverse[2, 2] * gz
-    return (k - 1.0) / math.sqrt(nx * nx + ny * ny + nz * nz)
+    xx, xy, xz, yx, yy, yz, zx, zy, zz = inverse
+    gx, gy, gz = power(qx, e) / (qx + 1e-12), power(qy, e) / (qy + 1e-12), power(qz, e) / (qz + 1e-12)
+    nx = xx * gx + yx * gy + zx * gz
+    ny = xy * gx + yy * gy + zy * gz
+    nz = xz * gx + yz * gy + zz * gz
+    return (k - 1.0) * total / (k * math.sqrt(nx * nx + ny * ny + nz * nz))
 
 
 @kernel

@@ -12,12 +12,14 @@ from photopeak.patients.anatomy.distance_kernels import (
     Pair,
     Shape,
     clip01,
+    cone_axis,
     cone_box,
     cone_distance,
     cone_row,
     ellipsoid_box,
     ellipsoid_distance,
     ellipsoid_row,
+    nine,
     shortest,
     within,
 )
@@ -141,6 +143,7 @@ def soft_cones(
     for i in range(cones.shape[0]):
         a, b, ra, rb = points[cones[i]], points[cones[i] + 1], radius[cones[i]], radius[cones[i] + 1]
         r = max(ra, rb) + 0.5
+        axis = cone_axis(a, b)
         x0, x1, y0, y1, z0, z1 = cone_box(a, b, r, shape)
         for z in range(z0, z1):
             for y in range(y0, y1):
@@ -148,7 +151,7 @@ def soft_cones(
                 low, high = cone_row(a, b, y, z, r)
                 start, stop = within(low, high, x0, x1)
                 for x in range(start, stop):
-                    d, _ = cone_distance(x, y, z, a, b, ra, rb)
+                    d, _ = cone_distance(x, y, z, axis, ra, rb)
                     if d < 0.5:
                         share = fat[1] + (1.0 - fat[1]) * clip01(0.5 - 0.25 * (d + fat[0]))
                         value = u * share * texture_at(x, y, z, texture)
@@ -167,6 +170,8 @@ def soft_ellipsoids(
     for i in range(frame[0].shape[0]):
         c, m, u, mu_value, number = frame[0][i], frame[2][i], tissue[0][i], tissue[1][i], tissue[2][i]
         smallest = shortest(frame[1][i])
+        inverse, (cx, cy, cz) = nine(m), (c[0], c[1], c[2])
+        xx, xy, xz, yx, yy, yz, zx, zy, zz = inverse
         x0, x1, y0, y1, z0, z1 = ellipsoid_box(c, frame[1][i], 2.0, shape)
         full = max(0.0, 1.0 - 0.9 / smallest) ** 2
         for z in range(z0, z1):
@@ -175,13 +180,13 @@ def soft_ellipsoids(
                 low, high = ellipsoid_row(m, c, y, z, 1.0 + 0.9 / smallest)
                 start, stop = within(low, high, x0, x1)
                 for x in range(start, stop):
-                    dx, dy, dz = x - c[0], y - c[1], z - c[2]
-                    qx = m[0, 0] * dx + m[0, 1] * dy + m[0, 2] * dz
-                    qy = m[1, 0] * dx + m[1, 1] * dy + m[1, 2] * dz
-                    qz = m[2, 0] * dx + m[2, 1] * dy + m[2, 2] * dz
+                    dx, dy, dz = x - cx, y - cy, z - cz
+                    qx = xx * dx + xy * dy + xz * dz
+                    qy = yx * dx + yy * dy + yz * dz
+                    qz = zx * dx + zy * dy + zz * dz
                     o = 1.0
                     if qx * qx + qy * qy + qz * qz > full:
-                        o = clip01(0.5 - ellipsoid_distance(qx, qy, qz, m, 2.0, smallest))
+                        o = clip01(0.5 - ellipsoid_distance(qx, qy, qz, inverse, 2.0, smallest))
                     at = row + x
                     if o <= 0.0:
                         continue
@@ -211,6 +216,7 @@ def organ_cones(
         first, prim = cones[i, 0], cones[i, 1]
         a, b, ra, rb = points[first], points[first + 1], radius[first], radius[first + 1]
         r = max(ra, rb) + 0.5
+        axis = cone_axis(a, b)
         x0, x1, y0, y1, z0, z1 = cone_box(a, b, r, shape)
         for z in range(z0, z1):
             for y in range(y0, y1):
@@ -220,7 +226,7 @@ def organ_cones(
                 for x in range(start, stop):
                     if mu[row + x] <= 0.0:
                         continue
-                    d, _ = cone_distance(x, y, z, a, b, ra, rb)
+                    d, _ = cone_distance(x, y, z, axis, ra, rb)
                     value = clip01(0.5 - d) * prims[0][prim] * texture_at(x, y, z, texture)
                     if value > uptake[row + x]:
                         uptake[row + x] = value
