@@ -1,6 +1,7 @@
 """Sheets for a blind trial: one real whole-body scan hidden among eleven simulated ones, ten times.
 
     benchmarks/run blind_trial --real SCAN.dcm --out DIR [--sheets 10] [--seed 1]
+    benchmarks/run blind_trial --real SCAN.dcm --out DIR --beside      # one sheet, the real one first and named
 
 Every scan is an anterior view at the same pixel, field of view, crop and window. ``DIR/key.json`` says
 where the real one is; show the sheets to someone who has not seen it, each to another person, and do not
@@ -25,9 +26,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sheets", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--beside", action="store_true", help="one sheet for comparing, the real scan first")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     real = real_scan(options.real)
+    if options.beside:
+        scans = [simulated_scan(options.seed * 1000, i) for i in range(5)]
+        draw([real, *scans], ["real", *(f"simulated {i + 1}" for i in range(5))]).save(options.out / "beside.png")
+        print(f"wrote {options.out / 'beside.png'}")
+        return
     rng = np.random.default_rng(options.seed)
     key = {}
     for sheet in range(options.sheets):
@@ -35,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         place = int(rng.integers(12))
         scans.insert(place, real)
         name = f"sheet-{sheet + 1:02d}.png"
-        draw(scans).save(options.out / name)
+        draw(scans, [str(i + 1) for i in range(len(scans))]).save(options.out / name)
         key[name] = place + 1
     (options.out / "key.json").write_text(json.dumps(key, indent=1))
     print(f"{options.sheets} sheets and key.json in {options.out}")
@@ -65,10 +72,10 @@ def simulated_scan(seed: int, patient: int) -> np.ndarray:
     return np.asarray(study["counts"].values[0])  # type: ignore[union-attr]
 
 
-def draw(scans: list[np.ndarray]):  # type: ignore[no-untyped-def]
+def draw(scans: list[np.ndarray], captions: list[str]):  # type: ignore[no-untyped-def]
     from photopeak.patients.sheet import contact_sheet
 
-    return contact_sheet([[s[ROWS]] for s in scans], [str(i + 1) for i in range(len(scans))], columns=6)
+    return contact_sheet([[s[ROWS]] for s in scans], captions, columns=6)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import subprocess
 
 import pytest
 from click.testing import CliRunner
 
+from photopeak.dicom.cohort import Cohort
+from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.commands import draw_sheet, patient_folder, simulate, simulate_cohort, specification
 from photopeak.patients.protocol import Clinic
 from photopeak.patients.thyroid import Thyroid
@@ -59,3 +62,18 @@ def test_specification_tells_settings_apart():
 
 def test_sheet_is_drawn_from_the_files(folder):
     assert draw_sheet(folder).stat().st_size > 10_000
+
+
+def test_a_simulated_bone_scan_is_a_valid_dicom_file(tmp_path, dciodvfy):
+    simulate_cohort(Clinic(BoneScan(mix="M&A=1"), 1, 7), tmp_path, quiet=True)
+    folder = tmp_path / "bone-scan-7-00000"
+    for name in ("planar.dcm", "truth.safetensors", "truth.json", "report.txt", "reader1.json", "reader3.json"):
+        assert (folder / name).is_file()
+    run = subprocess.run([dciodvfy, "-new", str(folder / "planar.dcm")], capture_output=True, text=True, check=False)
+    assert not [line for line in run.stderr.splitlines() if line.startswith("Error")]
+    study = Cohort(tmp_path)[0]
+    assert study["counts"].grid.labels("view") == ("anterior", "posterior")
+    assert study.acquisition.scan_velocity_mm_s == pytest.approx(
+        study.acquisition.scan_length_mm / study.acquisition.duration_s, rel=1e-3
+    )
+    assert "simulate bone-scan" in [r.step for r in study.history]
