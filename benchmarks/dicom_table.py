@@ -1,4 +1,6 @@
-"""What Photopeak makes of every public scan at hand: tests/dicom/expected_outcomes.json and docs/reference/dicom-files.md.
+"""What Photopeak makes of every public scan at hand.
+
+Written to tests/dicom/expected_outcomes.json and docs/reference/dicom-files.md by
 
     benchmarks/run dicom_table
 

@@ -7,6 +7,7 @@ new one. Spawned, never forked; spoken to by raw bytes and JSON, never by pickle
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import struct
@@ -19,6 +20,7 @@ from typing import IO, Any, Final
 from photopeak.dicom.decoder_child import Readable
 
 START_SECONDS: Final = 30.0
+CLOSE_SECONDS: Final = 2.0
 BASE_SECONDS: Final = 1.2
 BYTES_PER_SECOND: Final = 20 * 2**20
 """Slower than any codec is on any machine of today (JPEG 2000 reaches 40 MB/s on one core)."""
@@ -66,8 +68,12 @@ class Decoder:
                 watch.cancel()
 
     def close(self) -> None:
-        """End the process."""
+        """End the process: it goes by itself when its input ends, and is ended where it does not."""
         with self._lock:
+            if self._process is not None and self._process.stdin is not None:
+                _close(self._process.stdin)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(CLOSE_SECONDS)
             self._stop()
 
     def _running(self) -> subprocess.Popen[bytes]:
