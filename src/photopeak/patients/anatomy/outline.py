@@ -16,7 +16,7 @@ from photopeak.patients.anatomy.skeleton import GROUPS, SIDES, document
 
 SIDE_NAMES = ("left", "right")
 BREAST_UPTAKE = 0.7
-WAVE_SHARE = np.array([0.4, 0.9, 1.2])
+WAVE_SHARE = np.array([0.15, 0.7, 1.2])
 PARTS = ("head", "arm", "fore", "hand", "foot")
 
 

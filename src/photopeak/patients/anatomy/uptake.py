@@ -79,4 +79,4 @@ def _wear(skeleton: Skeleton, variation: Variation) -> Float[np.ndarray, "prims"
     used = np.isin(skeleton.prim_joint, ("glenohumeral", "acromioclavicular", "sternoclavicular", "wrist"))
     used |= np.isin(skeleton.prim_joint, ("first carpometacarpal",))
     dominant = skeleton.prim_side == (1 if variation.dominant == "left" else -1)
-    return np.where(jointed, variation.joint_wear + np.where(used & dominant, 0.8, 0.0), 0.0)
+    return np.where(jointed, variation.joint_wear + np.where(used & dominant, 0.5, 0.0), 0.0)

@@ -60,7 +60,7 @@ def draw_build(rng: np.random.Generator, person: Person) -> Proportions:
     """Proportions vary by 2–6 %; heavy men carry it in front, and heavy chests are deep."""
     z = np.clip(rng.standard_normal(10), -2.2, 2.2)
     heavy = (person.weight_kg / person.height_m**2 - 26.0) / 10.0
-    belly = 1.0 + (0.10 if person.sex == "M" else 0.03) * heavy + 0.05 * float(z[7])
+    belly = 1.0 + (0.16 if person.sex == "M" else 0.05) * heavy + 0.05 * float(z[7])
     sd = np.array([0.035, 0.04, 0.05, 0.035, 0.018, 0.02, 0.03, 0.0, 0.05, 0.08])
     values = [float(v) for v in 1.0 + sd * z]
     values[2] += 0.06 * heavy
@@ -87,8 +87,8 @@ def draw_pose(rng: np.random.Generator, person: Person) -> Pose:
     for side in (1, -1):
         own = 0.8 * np.clip(rng.standard_normal(6), -2.2, 2.2)
         each = {name: common[name] + float(own[i]) * spread[name][1] for i, name in enumerate(common)}
-        each["arm_abd"] = max(each["arm_abd"], 0.5) + 1.0 * heavy + (1.5 if person.sex == "F" else 0.0)
-        each["fore_add"] = draw("fore_add") + 0.6 * heavy + (38.0 if folded else 0.0)
+        each["arm_abd"] = max(each["arm_abd"], 0.5) + min(1.2 * heavy, 14.0) + (1.5 if person.sex == "F" else 0.0)
+        each["fore_add"] = draw("fore_add") + min(1.3 * heavy, 16.0) + (38.0 if folded else 0.0)
         each["elbow_flex"] = max(0.0, draw("elbow_flex")) + (35.0 if folded else 0.0)
         each["leg_abd"] = float(np.clip(each["leg_abd"] + 1.2, -1.2, 3.5))
         each["leg_ext_rot"] = float(np.clip(each["leg_ext_rot"] - side * asymmetry / 2, -10.0, 65.0))
