@@ -82,8 +82,9 @@ def test_cones_along_an_axis_and_of_no_length(direction: tuple[float, float, flo
     np.testing.assert_allclose(held[1].reshape(SHAPE), np.clip(0.5 - d, 0, 1), atol=1e-6)
 
 
-def test_sheet_thick_and_thin() -> None:
-    points = np.array([[4.0, 5.0, 6.0], [16.0, 6.0, 7.0], [8.0, 15.0, 12.0]])
+@pytest.mark.parametrize("tip", [(8.0, 15.0, 12.0), (8.0, 15.0, 6.0)], ids=["oblique", "along x"])
+def test_sheet_thick_and_thin(tip: tuple[float, float, float]) -> None:
+    points = np.array([[4.0, 5.0, 6.0], [16.0, 6.0, 6.0], tip])
     near = np.full(SHAPE, np.inf)
     for u in np.linspace(0, 1, 81):  # a cloud of points on the triangle stands for it
         for v in np.linspace(0, 1 - u, 81):
@@ -97,12 +98,13 @@ def test_sheet_thick_and_thin() -> None:
         np.testing.assert_allclose(held[1].reshape(SHAPE), expected, atol=0.03)
 
 
+@pytest.mark.parametrize("turn", [(20, -15, 30), (0, 0, 0), (0, 180, 0)], ids=["oblique", "straight", "turned"])
 @pytest.mark.parametrize("wall", [0.0, 1.6])
 @pytest.mark.parametrize("e", [2.0, 3.0, 4.0])
-def test_ellipsoids_solid_and_hollow_and_clipped(e: float, wall: float) -> None:
-    centre, axes = np.array([[10.3, 9.8, 8.6]]), (rotation((20, -15, 30)) * [6.0, 4.0, 5.0])[None]
+def test_ellipsoids_solid_and_hollow_and_clipped(e: float, wall: float, turn: tuple[float, float, float]) -> None:
+    centre, axes = np.array([[10.3, 9.8, 8.6]]), (rotation(turn) * [6.0, 4.0, 5.0])[None]
     clip = np.full((1, 2, 4), [0.0, 0.0, 0.0, -9.0])
-    clip[0, 0] = [0.0, 0.4, 1.0, -0.2]
+    clip[0, 0], clip[0, 1] = [0.0, 0.4, 1.0, -0.2], [1.0, 0.0, 0.3, -0.7]
     frame = (centre, axes, np.linalg.inv(axes))
     form = (np.array([e]), np.array([wall]), clip)
     held = scratch_arrays()
@@ -111,7 +113,7 @@ def test_ellipsoids_solid_and_hollow_and_clipped(e: float, wall: float) -> None:
     o = np.clip(0.5 - d, 0, 1)
     if wall:
         o = np.minimum(o, np.clip(0.5 + d + wall, 0, 1))
-    o = np.where(q @ clip[0, 0, :3] >= -0.2, o, 0)
+    o = np.where((q @ clip[0, 0, :3] >= -0.2) & (q @ clip[0, 1, :3] >= -0.7), o, 0)
     np.testing.assert_allclose(held[1].reshape(SHAPE), o, atol=2e-5)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from photopeak.patients.anatomy.distance_kernels import (
     Shape,
     clip01,
+    clip_row,
     cone_axis,
     cone_box,
     cone_distance,
@@ -25,6 +26,8 @@ from photopeak.patients.anatomy.distance_kernels import (
     shortest,
     triangle_box,
     triangle_distance,
+    triangle_row,
+    triangle_sides,
     within,
 )
 from photopeak.patients.anatomy.soft_kernels import Out, Texture, texture_at
@@ -87,25 +90,21 @@ def bone_triangles(
     """Sheets of thickness 2·half; one thinner than a voxel fills only its share. ``place``: points and halves."""
     points, half = place
     for i in range(triangles.shape[0]):
-        a, b, c, prim = points[triangles[i, 0]], points[triangles[i, 1]], points[triangles[i, 2]], triangles[i, 3]
-        thick = half[triangles[i, 0]]
+        a, b, c = points[triangles[i, 0]], points[triangles[i, 1]], points[triangles[i, 2]]
+        u, label = prims[0][triangles[i, 3]], prims[1][triangles[i, 3]]
+        thick, sides = half[triangles[i, 0]], triangle_sides(a, b, c)
         x0, x1, y0, y1, z0, z1 = triangle_box(a, b, c, thick + 0.5, shape)
         for z in range(z0, z1):
             for y in range(y0, y1):
                 row = (z * shape[1] + y) * shape[2]
-                for x in range(x0, x1):
-                    d = triangle_distance(x, y, z, a, b, c) - thick
+                low, high = triangle_row(sides, y, z, thick + 0.5)
+                start, stop = within(low, high, x0, x1)
+                for x in range(start, stop):
+                    d = triangle_distance(x, y, z, sides) - thick
                     if d < 0.5:
                         o = min(0.5 - d, 2.0 * thick, 1.0)
-                        n = put(row + x, o, prims[0][prim], prims[1][prim], scratch, n)
+                        n = put(row + x, o, u, label, scratch, n)
     return n
-
-
-@kernel
-def cut_away(clip: Array, qx: float, qy: float, qz: float) -> bool:
-    """True on the far side of either plane n·q ≥ d."""
-    first = clip[0, 0] * qx + clip[0, 1] * qy + clip[0, 2] * qz < clip[0, 3]
-    return bool(first or clip[1, 0] * qx + clip[1, 1] * qy + clip[1, 2] * qz < clip[1, 3])
 
 
 @kernel
@@ -132,15 +131,18 @@ def bone_ellipsoids(
         for z in range(z0, z1):
             for y in range(y0, y1):
                 row = (z * shape[1] + y) * shape[2]
-                low, high = ellipsoid_row(m, c, y, z, 1.0 + 0.9 / smallest)
-                start, stop = within(low, high, x0, x1)
+                low, high = clip_row(m, c, y, z, clip)
+                if low > high:
+                    continue
+                left, right = ellipsoid_row(m, c, y, z, 1.0 + 0.9 / smallest)
+                start, stop = within(max(low, left), min(high, right), x0, x1)
                 for x in range(start, stop):
                     dx, dy, dz = x - cx, y - cy, z - cz
                     qx = xx * dx + xy * dy + xz * dz
                     qy = yx * dx + yy * dy + yz * dz
                     qz = zx * dx + zy * dy + zz * dz
                     total = power(qx, e) + power(qy, e) + power(qz, e)
-                    if total < hollow or cut_away(clip, qx, qy, qz):
+                    if total < hollow:
                         continue
                     o = 1.0
                     if wall > 0.0 or total > full:

@@ -31,7 +31,7 @@ def catmull_rom(points: Array, steps: int) -> Array:
 def smooth_chain(xyzr: Array) -> Array:
     """A smooth chain of (x, y, z, r) through the given ones, in steps about as long as it is thick."""
     span = np.linalg.norm(np.diff(xyzr[:, :3], axis=0), axis=1).mean()
-    return catmull_rom(xyzr, int(np.clip(round(span / (0.8 * xyzr[:, 3].mean() + 3.0)), 1, 6)))
+    return catmull_rom(xyzr, int(np.clip(round(span / (1.2 * xyzr[:, 3].mean() + 4.0)), 1, 6)))
 
 
 def smooth_grid(grid: Array, steps: int) -> Array:

@@ -14,6 +14,7 @@ from photopeak.physics.engines import Array, kernel
 Shape = tuple[int, int, int]
 Pair = tuple[float, float]
 Axis = tuple[float, float, float, float, float, float, float]
+Sides = tuple[float, float, float, float, float, float, float, float, float]
 Matrix = tuple[float, float, float, float, float, float, float, float, float]
 
 
@@ -42,11 +43,29 @@ def cone_distance(px: float, py: float, pz: float, axis: Axis, ra: float, rb: fl
 
 
 @kernel
-def triangle_distance(px: float, py: float, pz: float, a: Array, b: Array, c: Array) -> float:
+def triangle_sides(a: Array, b: Array, c: Array) -> Sides:
+    """A corner and the two sides that leave it, as plain numbers."""
+    return a[0], a[1], a[2], b[0] - a[0], b[1] - a[1], b[2] - a[2], c[0] - a[0], c[1] - a[1], c[2] - a[2]
+
+
+@kernel
+def triangle_row(sides: Sides, y: float, z: float, r: float) -> Pair:
+    """The stretch of the row (y, z) within r of the triangle's plane; empty if low > high."""
+    ax, ay, az, bx, by, bz, cx, cy, cz = sides
+    nx, ny, nz = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
+    reach = r * math.sqrt(nx * nx + ny * ny + nz * nz)
+    start = ny * (y - ay) + nz * (z - az)
+    if abs(nx) < 1e-9:
+        return (-1e9, 1e9) if abs(start) <= reach else (1.0, 0.0)
+    one, two = ax + (-reach - start) / nx, ax + (reach - start) / nx
+    return min(one, two), max(one, two)
+
+
+@kernel
+def triangle_distance(px: float, py: float, pz: float, sides: Sides) -> float:
     """Distance of a point to a triangle, by the region of the plane it falls in."""
-    abx, aby, abz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-    acx, acy, acz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
-    apx, apy, apz = px - a[0], py - a[1], pz - a[2]
+    ax, ay, az, abx, aby, abz, acx, acy, acz = sides
+    apx, apy, apz = px - ax, py - ay, pz - az
     d1, d2 = abx * apx + aby * apy + abz * apz, acx * apx + acy * apy + acz * apz
     bpx, bpy, bpz = apx - abx, apy - aby, apz - abz
     d3, d4 = abx * bpx + aby * bpy + abz * bpz, acx * bpx + acy * bpy + acz * bpz
@@ -188,6 +207,25 @@ def ellipsoid_row(inverse: Array, centre: Array, y: float, z: float, reach: floa
         one, two = (-reach - start) / slope, (reach - start) / slope
         low, high = max(low, min(one, two)), min(high, max(one, two))
     return centre[0] + low, centre[0] + high
+
+
+@kernel
+def clip_row(inverse: Array, centre: Array, y: float, z: float, clip: Array) -> Pair:
+    """The stretch of the row (y, z) on the near side of both planes n·q ≥ d; empty if low > high."""
+    low, high = -1e9, 1e9
+    for plane in range(2):
+        slope, start = 0.0, -clip[plane, 3]
+        for j in range(3):
+            slope += clip[plane, j] * inverse[j, 0]
+            start += clip[plane, j] * (inverse[j, 1] * (y - centre[1]) + inverse[j, 2] * (z - centre[2]))
+        if abs(slope) < 1e-12:
+            if start < 0.0:
+                return 1.0, 0.0
+        elif slope > 0.0:
+            low = max(low, centre[0] - start / slope)
+        else:
+            high = min(high, centre[0] - start / slope)
+    return low, high
 
 
 @kernel

@@ -59,55 +59,39 @@ def half_width(a: float, b: float, boxy: float, y: float) -> float:
 
 
 @kernel
-def loft_row(
-    y: int, z: int, section: Array, tissue: tuple[float, float, Pair], texture: Texture, shape: Shape, out: Out
+def loft_slice(
+    z: int, section: Array, tissue: tuple[float, float, Pair], texture: Texture, shape: Shape, out: Out
 ) -> None:
-    """One row of a section (centre x, centre y, a, b, boxiness, lean): rims of fat and, between them, muscle."""
-    u, mu_soft, fat = tissue
-    cx, cy, a, b, boxy, lean = section
-    deep = clip01(0.5 + b - abs(y - cy))
-    half, middle = half_width(a, b, boxy, y - cy), cx + lean * (y - cy)
-    inner = half_width(a, max(b - fat[0], 1.0), boxy, y - cy) - fat[0]
-    row = (z * shape[1] + y) * shape[2]
-    start, stop = within(middle - half - 0.5, middle + half + 0.5, 0, shape[2])
-    left, right = within(middle - inner + 2.0, middle + inner - 2.0, start, stop)
-    if deep < 1.0 or left >= right:
-        left = right = stop
-    tile, shift = texture
-    line = tile[(z + shift[2]) & 63, (y + shift[1]) & 63]
-    place = (middle, half, inner, deep)
-    rim(start, left, row, line, shift[0], place, tissue, out)
-    for x in range(left, right):
-        out[1][row + x] = mu_soft  # muscle overrides a neighbour's fat: plain stores, so that this loop vectorises
-        out[0][row + x] = u * line[x + shift[0]]
-        out[2][row + x] = SOFT_TISSUE
-    rim(right, stop, row, line, shift[0], place, tissue, out)
+    """One section (centre x, centre y, a, b, boxiness, lean) row by row: rims of fat and, between them, muscle.
 
-
-@kernel
-def rim(
-    first: int,
-    last: int,
-    row: int,
-    line: Array,
-    shift: int,
-    place: tuple[float, float, float, float],
-    tissue: tuple[float, float, Pair],
-    out: Out,
-) -> None:
-    """Voxels near the skin. ``place``: middle and half width of the row, half width of its muscle, depth share."""
+    The loops over rims and muscle stand in one function: a call for each row would cost as much as its voxels.
+    """
     u, mu_soft, fat = tissue
-    middle, half, inner, deep = place
     uptake, mu, label = out
-    for x in range(first, last):
-        d = abs(x - middle)
-        full = clip01(0.5 + half - d) * deep
-        if full * mu_soft > mu[row + x]:
-            share = fat[1] + (1.0 - fat[1]) * clip01(0.5 + 0.25 * (inner - d))
-            mu[row + x] = full * mu_soft
-            uptake[row + x] = full * u * share * line[x + shift]
-            if full >= 0.5:
-                label[row + x] = SOFT_TISSUE
+    tile, shift = texture
+    cx, cy, a, b, boxy, lean = section
+    first, last = within(cy - b - 0.5, cy + b + 0.5, 0, shape[1])
+    for y in range(first, last):
+        deep, middle, half = clip01(0.5 + b - abs(y - cy)), cx + lean * (y - cy), half_width(a, b, boxy, y - cy)
+        inner = half_width(a, max(b - fat[0], 1.0), boxy, y - cy) - fat[0]
+        row, line = (z * shape[1] + y) * shape[2], (y + shift[1]) & 63
+        start, stop = within(middle - half - 0.5, middle + half + 0.5, 0, shape[2])
+        left, right = within(middle - inner + 2.0, middle + inner - 2.0, start, stop)
+        if deep < 1.0 or left >= right:
+            left = right = stop
+        for x in range(left, right):  # muscle overrides a neighbour's fat: plain stores, so that this vectorises
+            mu[row + x] = mu_soft
+            uptake[row + x] = u * tile[(z + shift[2]) & 63, line, x + shift[0]]
+            label[row + x] = SOFT_TISSUE
+        for rim in range(2):
+            for x in range(start if rim == 0 else right, left if rim == 0 else stop):
+                full = clip01(0.5 + half - abs(x - middle)) * deep
+                if full * mu_soft > mu[row + x]:
+                    share = fat[1] + (1.0 - fat[1]) * clip01(0.5 + 0.25 * (inner - abs(x - middle)))
+                    mu[row + x] = full * mu_soft
+                    uptake[row + x] = full * u * share * tile[(z + shift[2]) & 63, line, x + shift[0]]
+                    if full >= 0.5:
+                        label[row + x] = SOFT_TISSUE
 
 
 @kernel
@@ -123,9 +107,7 @@ def soft_loft(rows: Array, tissue: tuple[float, float, Pair], texture: Texture, 
             k += 1
         w = (z - rows[k, 0]) / (rows[k + 1, 0] - rows[k, 0])
         section = rows[k, 1:] + w * (rows[k + 1, 1:] - rows[k, 1:])
-        first, last = within(section[1] - section[3] - 0.5, section[1] + section[3] + 0.5, 0, shape[1])
-        for y in range(first, last):
-            loft_row(y, z, section, tissue, texture, shape, out)
+        loft_slice(z, section, tissue, texture, shape, out)
 
 
 @kernel
