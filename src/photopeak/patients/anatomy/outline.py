@@ -126,8 +126,8 @@ def outline(posed: Posed, contour: Float[np.ndarray, "lofts waves 4"]) -> Outlin
     xyzr, ends = np.vstack(chains), np.cumsum([len(c) for c in chains])
     cones = np.setdiff1d(np.arange(len(xyzr)), ends - 1)
     lofts = [_uneven(rows, waves) for rows, waves in zip(lofts, contour, strict=True)]
-    fat = float(np.clip(9.0 + 70.0 * (girth - 1.0), 5.0, 30.0))
     lofts[0] = _within(lofts[0], lofts[1:])
+    fat = float(np.clip(9.0 + 70.0 * (girth - 1.0), 5.0, 30.0))
     return Outline(
         tuple(lofts), cones, xyzr[:, :3], xyzr[:, 3].copy(), np.array(centres), np.array(axes), fat, np.array(shine)
     )
@@ -177,7 +177,7 @@ def _within(trunk: Float[np.ndarray, "n 7"], legs: list[Float[np.ndarray, "m 7"]
         outer = side * leg[:, 1] + leg[:, 3]
         widest = int(outer.argmax())
         reach = np.interp(trunk[:, 0], leg[: widest + 1, 0], outer[: widest + 1]) - side * trunk[:, 1] - 3.0
-        reach += 0.3 * np.clip(trunk[:, 0] - leg[widest, 0], 0.0, None)
+        reach += 0.1 * np.clip(trunk[:, 0] - leg[widest, 0], 0.0, None)
         trunk[:, 3] = np.minimum(trunk[:, 3], reach)
     return trunk
 
