@@ -11,7 +11,6 @@ from photopeak.patients.anatomy.rasterise import Canvas, modify
 from photopeak.patients.anatomy.skeleton import Skeleton, document, sites
 from photopeak.patients.body import Person, Variant
 
-MEN_ONLY: frozenset[str] = frozenset()
 WOMEN_ONLY = frozenset({"breast uptake (women)"})
 KIDNEY_MISSING = "kidney absent or ptotic"
 
