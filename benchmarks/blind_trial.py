@@ -65,9 +65,9 @@ def simulated_scan(seed: int, patient: int) -> np.ndarray:
     from photopeak.patients.streams import stream
 
     drawn = draw_acquisition(stream(seed, patient, "trial"))
-    here = Acquisition(
-        **{**vars(drawn), "camera": "ge", "pixel_mm": 2.26, "top_margin_mm": 200.0, "speed_cm_min": 10.0}
-    )
+    settings = {"camera": "ge", "pixel_mm": 2.26, "top_margin_mm": 200.0, "speed_cm_min": 10.0}
+    # As many counts as the real scan has, so that noise does not tell them apart.
+    here = Acquisition(**{**vars(drawn), **settings, "counts_scale": 1.3 * drawn.counts_scale})
     study = Clinic(BoneScan(acquisition=here), 11, seed)[patient]
     return np.asarray(study["counts"].values[0])  # type: ignore[union-attr]
 

@@ -65,7 +65,7 @@ def draw_build(rng: np.random.Generator, person: Person) -> Proportions:
     values = [float(v) for v in 1.0 + sd * z]
     values[2] += 0.06 * heavy
     values[7] = belly
-    values[9] -= 0.14 + 0.06 * heavy
+    values[9] -= 0.22 + 0.06 * heavy
     values[6] += 0.04
     return Proportions(*values)
 
