@@ -56,7 +56,7 @@ class Acquisition:
     top_margin_mm: float = 105.0  # first image row above the crown
     scanned_above_mm: float = 60.0  # the scan starts this far above the crown and ends below the soles
     centre_offset_mm: float = 0.0  # the patient does not lie on the table's middle line
-    background_per_pixel: float = 0.04  # room and scatter from outside the field, counts at 12 cm/min
+    background_per_pixel: float = 0.15  # room, septal penetration and far scatter, counts at 12 cm/min
     counts_scale: float = 1.0  # dose extravasated, retention, sensitivity of this head
     motion: tuple[Motion, ...] = ()
     column_ripple: float = 0.01  # relative spread of the flood along a row, after uniformity correction
@@ -159,7 +159,7 @@ def draw_acquisition(rng: np.random.Generator, motion_rate: float = 0.05, defect
         top_margin_mm=float(rng.uniform(80, 150)),
         scanned_above_mm=float(rng.uniform(25, 70)),
         centre_offset_mm=float(rng.normal(0, 7)),
-        background_per_pixel=float(rng.uniform(0.02, 0.06)),
+        background_per_pixel=float(rng.uniform(0.03, 0.25)),
         counts_scale=float(np.exp(rng.normal(0, 0.12))),
         motion=(Motion(int(rng.integers(150, 800)), float(rng.choice((-1, 1)) * rng.uniform(5, 25))),) if moved else (),
         column_ripple=float(rng.uniform(0.004, 0.015)),
