@@ -2,9 +2,9 @@
 
     benchmarks/run realism [--patients 60] [--seed 2026] [--real SCAN.dcm]
 
-Everybody is imaged at 12 cm/min. With ``--real``, the same measures are taken from a real anterior
-whole-body scan and stand beside ours; the scan itself never enters the repository. Regions of the real
-scan are not known, so only what needs none is compared with it.
+Everybody is imaged at 12 cm/min on the Siemens camera. With ``--real``, the same measures are taken from a
+real anterior whole-body scan and stand beside ours; the scan itself never enters the repository. Regions of
+the real scan are not known, so only what needs none is compared with it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--real", type=Path)
     options = parser.parse_args()
-    # The real scan's pixel is 2.26 mm and its detector a GE's; ours are compared at its settings.
     clinic = Clinic(BoneScan(acquisition=Acquisition(speed_cm_min=12.0)), options.patients, options.seed)
     rows = [measures(clinic[i]) for i in range(len(clinic))]
     figures = {}

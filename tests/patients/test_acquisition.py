@@ -14,7 +14,6 @@ from photopeak.patients.acquisition import (
     moved,
     record,
     smeared,
-    without_accidents,
 )
 
 PLAIN = Acquisition(column_ripple=0.0, background_per_pixel=0.0)
@@ -86,7 +85,6 @@ def test_draws_repeat_and_accidents_have_their_rate():
     assert draw(3) == draw(3)
     assert all(draw(i, motion_rate=1.0).motion for i in range(20))
     assert not any(draw(i, motion_rate=0.0).motion for i in range(20))
-    assert without_accidents(draw(1, motion_rate=1.0)).motion == ()
 
 
 def test_absurd_settings_are_refused():

@@ -3,14 +3,19 @@
 import json
 import shutil
 import subprocess
+from dataclasses import dataclass
+from typing import ClassVar
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from photopeak.core import Acquisition, Grid, Image, Patient, Study
 from photopeak.dicom.cohort import Cohort
+from photopeak.patients import commands
 from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.commands import draw_sheet, patient_folder, simulate, simulate_cohort, specification
-from photopeak.patients.protocol import Clinic
+from photopeak.patients.protocol import Case, Clinic
 from photopeak.patients.thyroid import Thyroid
 
 
@@ -77,3 +82,39 @@ def test_a_simulated_bone_scan_is_a_valid_dicom_file(tmp_path, dciodvfy):
         study.acquisition.scan_length_mm / study.acquisition.duration_s, rel=1e-3
     )
     assert "simulate bone-scan" in [r.step for r in study.history]
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The least a protocol may say: no age, no labels."""
+
+    name: ClassVar[str] = "plain"
+    default_patients: ClassVar[int] = 2
+
+    def plans(self, patients, seed):
+        return (None,) * patients
+
+    def case(self, plan, streams):
+        grid = Grid.planar(("anterior",), (32, 32), (4.8, 4.8))
+        counts = Image(streams("counts").poisson(9.0, grid.shape).astype(np.uint16), grid, "{counts}")
+        acquisition = Acquisition(modality="NM", kind="STATIC")
+        study = Study({"counts": counts}, Patient(f"plain-{streams.patient}"), acquisition)
+        return Case(study, ({"view": "anterior"},))
+
+
+def test_the_least_a_protocol_may_say_is_enough(tmp_path):
+    made = simulate_cohort(Clinic(Plain(), 2, 1), tmp_path, quiet=True)
+    assert made["images"] == 2
+    assert draw_sheet(tmp_path).is_file()
+    assert [(r.patient_id, r.study, r.label_m) for r in Cohort(tmp_path).rows] == [
+        ("plain-1-00000", "1", None),
+        ("plain-1-00001", "1", None),
+    ]
+
+
+def test_what_stays_in_memory_is_the_index_alone(tmp_path):
+    clinic = Clinic(Plain(), 1, 1)
+    spec = specification(clinic)
+    ((_, kept),) = commands._made(clinic, tmp_path, spec, [0], None)
+    assert set(kept) == {"counts_sha256", "rows"}
+    assert commands._kept(tmp_path, spec, 0) == kept

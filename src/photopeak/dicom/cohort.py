@@ -27,6 +27,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from photopeak import __version__
 from photopeak.core import Image, Mask, PhotopeakError, Record, Study, Text
 from photopeak.core.study import Json
 from photopeak.dicom.merging import merge_views
@@ -152,7 +153,9 @@ class Cohort(Sequence[Study]):
         study = merge_views([_one(self._inside(p)) for p in paths])
         truth = self._inside(paths[0]).parent / "truth.safetensors"
         return (
-            study.add(_read_masks(truth, study), Record("cohort", "", {"path": paths[0]})) if truth.is_file() else study
+            study.add(_read_masks(truth, study), Record("cohort", __version__, {"path": paths[0]}))
+            if truth.is_file()
+            else study
         )
 
     def _inside(self, path: str) -> Path:

@@ -168,11 +168,6 @@ def draw_acquisition(rng: np.random.Generator, motion_rate: float = 0.05, defect
     )
 
 
-def without_accidents(acquisition: Acquisition) -> Acquisition:
-    """The same scan with nothing going wrong."""
-    return dataclasses.replace(acquisition, motion=(), dead_tube_column=None)
-
-
 def record(mean: Views, acquisition: Acquisition, rows: slice) -> Views:
     """Expected counts as this scan records them: motion, scanned rows, field of view, uniformity, background."""
     out = np.zeros_like(mean)

@@ -106,9 +106,7 @@ class BoneScan:
             healthy, plan, self.difficulty, lambda _: viewing, streams("disease"), dominant, take_over=True
         )
         body = disease.body
-        mean = record(
-            expected_counts(body.uptake, body.mu_per_cm, place, camera, unit), scan, scan.rows_scanned(healthy)
-        )
+        mean = record(expected_counts(body.uptake, body.mu_per_cm, place, camera, unit), scan, rows)
         counts = as_uint16(poisson_counts(mean, streams("counts")))
         return self._case(plan, streams, scan, disease, truth_of(disease, viewing, scan), counts)
 

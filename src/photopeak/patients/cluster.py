@@ -13,34 +13,31 @@ from typing import Any, TypeVar
 from photopeak.core.errors import optional
 
 Result = TypeVar("Result")
+PER_CPU = 2  # tasks under way: one running, one waiting
 
 
-def over_cluster(
-    work: Callable[[int], Result], items: Sequence[int], address: str, per_worker: int = 2
-) -> Iterator[tuple[int, Result]]:
+def over_cluster(work: Callable[[int], Result], items: Sequence[int], address: str) -> Iterator[tuple[int, Result]]:
     """``(item, work(item))`` as results arrive, from a Ray cluster.
 
     ``address`` is "local" for a cluster on this machine, "auto" for a running one, or ``ray://host:port``.
-    At most ``per_worker`` tasks per CPU are under way, so that memory does not grow with the cohort.
+    At most two tasks a CPU are under way, so that memory does not grow with the cohort.
     """
     ray = optional("ray", extra="cluster")
     started = not ray.is_initialized()
     if started:
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns where there is no GPU
         ray.init(address=None if address == "local" else address, logging_level="ERROR", log_to_driver=False)
     try:
-        yield from _drain(ray, work, items, per_worker)
+        yield from _drain(ray, work, items)
     finally:
         if started:
             ray.shutdown()
 
 
-def _drain(
-    ray: Any, work: Callable[[int], Result], items: Sequence[int], per_worker: int
-) -> Iterator[tuple[int, Result]]:
+def _drain(ray: Any, work: Callable[[int], Result], items: Sequence[int]) -> Iterator[tuple[int, Result]]:
     # max_retries=-1: a task whose node died is run again elsewhere, however often.
     remote = ray.remote(max_retries=-1, num_cpus=1)(lambda item: work(item))  # noqa: PLW0108  (Ray refuses a partial)
-    limit = max(2, int(per_worker * ray.cluster_resources().get("CPU", 1)))
+    limit = max(2, int(PER_CPU * ray.cluster_resources().get("CPU", 1)))
     waiting = iter(items)
     under_way: dict[Any, int] = {}
     while True:

@@ -20,6 +20,8 @@ from photopeak.core.study import Json
 from photopeak.patients.protocol import Clinic, counts_hash, protocols
 
 SHEET_PATIENTS = 24
+#: columns of cohort.csv that a protocol may leave out
+UNLABELLED = {"study": "1", "label_m": "", "label_a": "", "parent": ""}
 
 
 class _Protocols(click.Group):
@@ -125,12 +127,17 @@ def _digest(spec: Mapping[str, Json]) -> str:
 
 
 def _kept(out: Path, spec: Mapping[str, Json], index: int) -> dict[str, Any] | None:
-    """The truth of a patient already on disk, if it is of this specification."""
+    """What the index needs of a patient already on disk, if it is of this specification."""
     path = out / patient_folder(spec, index) / "truth.json"
     if not path.is_file():
         return None
     truth: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return truth if truth.get("specification_sha256") == _digest(spec) else None
+    return _summary(truth) if truth.get("specification_sha256") == _digest(spec) else None
+
+
+def _summary(truth: Mapping[str, Any]) -> dict[str, Any]:
+    """What the cohort's index needs of one patient: all that stays in memory, however large the cohort."""
+    return {"counts_sha256": truth["counts_sha256"], "rows": truth["rows"]}
 
 
 def _made(
@@ -156,10 +163,10 @@ def _write(clinic: Clinic, spec: Mapping[str, Json], index: int, out: Path) -> d
         **typing.cast(dict[str, Any], case.documents.get("truth.json", {})),
         "specification_sha256": _digest(spec),
         "counts_sha256": counts_hash(case.study),
-        "rows": [{**row, "path": f"{name}/planar.dcm"} for row in case.rows],
+        "rows": [{"patient_id": name, **UNLABELLED, **row, "path": f"{name}/planar.dcm"} for row in case.rows],
     }
     write_case(case.study, {**case.documents, "truth.json": truth}, out / name)
-    return truth
+    return _summary(truth)
 
 
 def _files_of(clinic: Clinic, spec: Mapping[str, Json], index: int) -> dict[str, bytes]:
@@ -176,8 +183,7 @@ def _store(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
     with whole_folder(folder) as work:
         for name, content in files.items():
             (work / name).write_bytes(content)
-    truth: dict[str, Any] = json.loads(files["truth.json"])
-    return truth
+    return _summary(json.loads(files["truth.json"]))
 
 
 def _progress(
@@ -215,7 +221,8 @@ def draw_sheet(folder: Path, patients: int = SHEET_PATIENTS) -> Path:
         assert isinstance(counts, Image)
         scans.append(list(counts.values))
         who = study.patient
-        captions.append(f"{who.patient_id} {who.sex} {who.age_years:.0f} {labels.get(who.patient_id, '')}")
+        age = "" if who.age_years is None else f"{who.age_years:.0f}"
+        captions.append(" ".join(filter(None, (who.patient_id, who.sex, age, labels.get(who.patient_id, "")))))
     return save_sheet(contact_sheet(scans, captions), folder / "contact-sheet.png")
 
 
