@@ -92,6 +92,15 @@ def planar(engine: str) -> Operator:
     return camera.physics(mu, grid, engine=engine).operator
 
 
+def spect(engine: str) -> Operator:
+    from photopeak.physics.spect import Orbit, SpectCamera
+
+    grid = Grid.volume((6, 9, 8), scaling((8.0, 8.0, 8.0)))
+    mu = torch.zeros(grid.shape, dtype=torch.float64)
+    mu[1:-1, 2:-2, 2:-2] = 0.15
+    return SpectCamera().physics(grid, Orbit.circle(5, 120.0, 17.0), mu, engine).operator
+
+
 class Scaling(Operator):
     """y = 2 x, to compose others from."""
 
@@ -111,4 +120,6 @@ OPERATORS = {
     "Composition": lambda: Scaling(5) @ Scaling(5),
     "PlanarNumba": lambda: planar("numba"),
     "PlanarTorch": lambda: planar("torch"),
+    "SpectNumba": lambda: spect("numba"),
+    "SpectTorch": lambda: spect("torch"),
 }

@@ -59,6 +59,12 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     return compiled
 
 
+def parallel_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """As ``kernel``, its ``prange`` loops shared out over the thread budget; threads must not add to one number."""
+    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy")(function)
+    return compiled
+
+
 def threads(n: int) -> None:
     """Give numba's and torch's kernels ``n`` threads in this process."""
     import torch

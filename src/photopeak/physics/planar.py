@@ -83,6 +83,16 @@ LOW_SCATTER = Window("scatter", (92.0, 125.0), ((0.50, 40.0), (0.20, 18.0)), pri
 :cite:`jaszczak1984`, and somewhat broader."""
 
 
+def sensitivity_cps_per_mbq(
+    collimator: Collimator, crystal: Crystal, emitter: str, energy_kev: float, window_kev: tuple[float, float]
+) -> float:
+    """Primary counts in a window per second and MBq in air: yield × geometry × detection × share of the peak."""
+    photons = nuclide(emitter).photons_per_decay(energy_kev)
+    detected = crystal.stopped(energy_kev) * crystal.peak_to_total
+    sensitivity = 1e6 * photons * collimator.geometric_efficiency * detected * crystal.accepted(energy_kev, window_kev)
+    return float(f"{sensitivity:.6g}")  # as μ: no last bit of libm in the counts
+
+
 @dataclass(frozen=True)
 class PlanarCamera:
     """A two-headed whole-body camera as it is set up for one acquisition.
@@ -125,12 +135,9 @@ class PlanarCamera:
     @property
     def sensitivity_cps_per_mbq(self) -> float:
         """Primary counts in the photopeak window per second and MBq, without attenuation."""
-        crystal = self.crystal
-        photons = nuclide(self.nuclide).photons_per_decay(self.energy_kev)
-        detected = crystal.stopped(self.energy_kev) * crystal.peak_to_total
-        accepted = crystal.accepted(self.energy_kev, self.photopeak.range_kev)
-        sensitivity = 1e6 * photons * self.collimator.geometric_efficiency * detected * accepted
-        return float(f"{sensitivity:.6g}")  # as μ: no last bit of libm in the counts
+        return sensitivity_cps_per_mbq(
+            self.collimator, self.crystal, self.nuclide, self.energy_kev, self.photopeak.range_kev
+        )
 
     @property
     def counts_per_mbq(self) -> float:

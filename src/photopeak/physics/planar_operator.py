@@ -17,6 +17,7 @@ from photopeak.physics.operator import Operator
 from photopeak.physics.planar import VIEWS, PlanarCamera, Window, response
 from photopeak.physics.planar_geometry import Placement
 from photopeak.physics.planar_plan import PlanarPlan
+from photopeak.physics.voxels import voxel_mm
 
 Tensor = torch.Tensor
 
@@ -98,7 +99,8 @@ def planar_operator(
         raise PhotopeakError(f"unknown views {list(views)}. Remedy: name some of {', '.join(VIEWS)}.")
     if tuple(mu.shape) != grid.shape:
         raise PhotopeakError(f"mu has shape {tuple(mu.shape)}, its grid {grid.shape}. Remedy: give mu on the grid.")
-    placement = camera.place(_array(mu), *_isotropic(grid))
+    first = grid.matrix_mm[:3, 3]
+    placement = camera.place(_array(mu), voxel_mm(grid), (float(first[0]), float(first[1]), float(first[2])))
     scene = Scene(camera, window, placement, grid, mu)
     if engine == "auto":
         engine = "torch" if mu.is_cuda else "numba"
@@ -117,15 +119,3 @@ def _array(x: Tensor) -> NDArray[np.float32]:
 
 def _image_grid(camera: PlanarCamera, views: Sequence[str]) -> Grid:
     return Grid.planar(views, camera.matrix, (camera.pixel_mm, camera.pixel_mm))
-
-
-def _isotropic(grid: Grid) -> tuple[float, tuple[float, float, float]]:
-    """Voxel edge and first centre of a grid of cubes along the patient's axes."""
-    matrix = grid.matrix_mm
-    edge = float(matrix[0, 0])
-    if grid.names != ("z", "y", "x") or edge <= 0 or not np.allclose(matrix[:3, :3], edge * np.eye(3), rtol=1e-6):
-        raise PhotopeakError(
-            "the planar camera needs a (z, y, x) volume of cubic voxels along the patient's axes. "
-            "Remedy: resample activity and mu onto such a grid."
-        )
-    return edge, (float(matrix[0, 3]), float(matrix[1, 3]), float(matrix[2, 3]))

@@ -1,0 +1,1 @@
+"""Images from projections: pure functions over ``Physics``, the same for any camera."""
