@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from photopeak.physics.elementary_kernels import exp
+from photopeak.physics.elementary_kernels import exp, half_transmission
 from photopeak.physics.engines import Array, kernel
 
 _LANES = 16  # rows that are blurred side by side along x
@@ -26,26 +26,6 @@ def is_empty(row: Array) -> bool:
     for i in range(row.size):
         seen |= row[i]
     return bool(seen == 0)
-
-
-@kernel
-def _half_voxel(mu: Array, length_cm: float, out: Array) -> None:
-    """out = e^(−μ L/2): series of degree 7 at a sixteenth of the exponent, squared four times."""
-    scale = np.float32(length_cm / 32.0)
-    for i in range(mu.size):
-        u = -min(mu[i] * scale, np.float32(0.75))
-        p = np.float32(1 / 5040.0)
-        p = np.float32(1 / 720.0) + p * u
-        p = np.float32(1 / 120.0) + p * u
-        p = np.float32(1 / 24.0) + p * u
-        p = np.float32(1 / 6.0) + p * u
-        p = np.float32(0.5) + p * u
-        p = np.float32(1.0) + p * u
-        p = np.float32(1.0) + p * u
-        p = p * p
-        p = p * p
-        p = p * p
-        out[i] = p * p
 
 
 @kernel
@@ -71,7 +51,7 @@ def _scan_slice(activity: Array, mu: Array, length_cm: float, half: Array, shine
         shines[y] = not is_empty(activity[y].view(np.int32))
         absorbs[y] = not is_empty(mu[y].view(np.int32))
         if absorbs[y]:
-            _half_voxel(mu[y], length_cm, half[y])
+            half_transmission(mu[y], length_cm, half[y])
 
 
 @kernel
@@ -123,7 +103,7 @@ def back_project(activity: Array, mu: Array, voxel_mm: float, depths: Any, views
             through[:] = 1.0
             for step in range(depth):
                 y = step if view == 0 else depth - 1 - step
-                _half_voxel(mu[z, y], voxel_mm * 0.1, half)
+                half_transmission(mu[z, y], voxel_mm * 0.1, half)
                 _pass(through, half)
                 k = depths.node[view, y]
                 _gather(activity[z, y], through, nodes[i, k, z], nodes[i, k + 1, z], depths.share[view, y])

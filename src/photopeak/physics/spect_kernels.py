@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from photopeak.physics.elementary_kernels import exp
+from photopeak.physics.elementary_kernels import half_transmission
 from photopeak.physics.engines import Array, kernel, parallel_kernel
 
-BLOCK = 16  # slices that one thread of the transpose carries at once
+BLOCK = 32  # slices that one thread of the transpose carries at once
 
 
 class Turn(NamedTuple):
@@ -49,6 +49,16 @@ def _corner(y: float, x: float, k: int, shape: tuple[int, int]) -> tuple[int, in
 
 
 @kernel
+def _crosses(turn: Turn, angle: int, depth: int, shape: tuple[int, int], columns: int) -> bool:
+    """True where a plane has a point inside the slice: corners of the square seen at an angle have none."""
+    for u in range(columns):
+        y, x = _where(turn, angle, depth, u, shape, columns)
+        if -1.0 < y < shape[0] and -1.0 < x < shape[1]:
+            return True
+    return False
+
+
+@kernel
 def _gather(volume: Array, y: float, x: float, low: int, row: Array) -> bool:
     """row = Σ weight × volume[corner, low:]; False where the point lies outside the slice."""
     inside = False
@@ -75,15 +85,13 @@ def _scatter(volume: Array, y: float, x: float, low: int, row: Array) -> None:
 
 
 @kernel
-def _absorb(mu: Array, edge_cm: float, through: Array, here: Array) -> None:
-    """here = transmission from the middle of this plane; through = transmission from behind it."""
+def _absorb(mu: Array, edge_cm: float, through: Array, half: Array, seen: Array) -> None:
+    """Dim ``seen`` by the transmission from the middle of its plane, and move ``through`` on to behind it."""
+    half_transmission(mu, edge_cm, half)
     for z in range(mu.size):
-        if mu[z] == 0.0:
-            here[z] = through[z]
-        else:
-            half = np.float32(exp(-0.5 * edge_cm * mu[z]))
-            here[z] = through[z] * half
-            through[z] = here[z] * half
+        here = through[z] * half[z]
+        seen[z] *= here
+        through[z] = here * half[z]
 
 
 @kernel
@@ -97,29 +105,31 @@ def _taps(half: Array) -> int:
 
 @kernel
 def _blur_z(plane: Array, low: int, half: Array, taps: int, out: Array) -> None:
-    """out[u, :] = bell ∗ plane[u, :] at low, low + 1, …; nothing lies beyond the plane."""
-    n = plane.shape[1]
+    """out[u + margin, :] = bell ∗ plane[u, :] at low, low + 1, …; both have a margin of empty cells, here along z."""
+    margin = half.size - 1
     for u in range(plane.shape[0]):
-        for z in range(out.shape[1]):
-            out[u, z] = half[0] * plane[u, low + z]
+        row, to = plane[u], out[u + margin]
+        at = low + margin
+        for z in range(to.size):
+            to[z] = half[0] * row[at + z]
         for t in range(1, taps):
             w = half[t]
-            for z in range(max(0, t - low), out.shape[1]):
-                out[u, z] += w * plane[u, low + z - t]
-            for z in range(min(out.shape[1], n - t - low)):
-                out[u, z] += w * plane[u, low + z + t]
+            for z in range(to.size):
+                to[z] += w * (row[at + z - t] + row[at + z + t])
 
 
 @kernel
 def _blur_u(plane: Array, half: Array, taps: int, out: Array) -> None:
-    """out += bell ∗ plane along u."""
-    n = plane.shape[0]
-    for u in range(n):
-        for t in range(1 - taps, taps):
-            if 0 <= u + t < n:
-                w = half[abs(t)]
-                for z in range(out.shape[1]):
-                    out[u, z] += w * plane[u + t, z]
+    """out += bell ∗ plane along u, where plane has the margin."""
+    margin = half.size - 1
+    for u in range(out.shape[0]):
+        to, middle = out[u], plane[u + margin]
+        for z in range(to.size):
+            to[z] += half[0] * middle[z]
+        for t in range(1, taps):
+            w, before, after = half[t], plane[u + margin - t], plane[u + margin + t]
+            for z in range(to.size):
+                to[z] += w * (before[z] + after[z])
 
 
 @parallel_kernel
@@ -128,22 +138,22 @@ def project(activity: Array, mu: Array, turn: Turn, image: Array) -> None:
     shape = activity.shape[:2]
     for angle in numba.prange(image.shape[0]):
         columns, n_z = image.shape[1:]
+        margin = turn.bell.shape[2] - 1
         through = np.ones((columns, n_z), np.float32)
-        plane, blurred = np.zeros((columns, n_z), np.float32), np.zeros((columns, n_z), np.float32)
-        row, here = np.empty(n_z, np.float32), np.ones(n_z, np.float32)
+        plane = np.zeros((columns, n_z + 2 * margin), np.float32)
+        blurred = np.zeros((columns + 2 * margin, n_z), np.float32)
+        row, dim = np.empty(n_z, np.float32), np.empty(n_z, np.float32)
         for depth in range(turn.bell.shape[1]):
             shines = False
             for u in range(columns):
                 y, x = _where(turn, angle, depth, u, shape, columns)
-                plane[u] = 0.0
-                if not _gather(activity, y, x, 0, plane[u]):
+                seen = plane[u, margin : margin + n_z]
+                if not _gather(activity, y, x, 0, seen):
                     continue
                 shines = True
                 if mu.size:
                     _gather(mu, y, x, 0, row)
-                    _absorb(row, turn.edge_cm, through[u], here)
-                    for z in range(n_z):
-                        plane[u, z] *= here[z]
+                    _absorb(row, turn.edge_cm, through[u], dim, seen)
             if shines:
                 half = turn.bell[angle, depth]
                 taps = _taps(half)
@@ -153,17 +163,20 @@ def project(activity: Array, mu: Array, turn: Turn, image: Array) -> None:
 
 @parallel_kernel
 def back_project(image: Array, mu: Array, turn: Turn, activity: Array) -> None:
-    """The transpose of ``project``: activity[y, x, z] += its image of ``image``."""
+    """The transpose of ``project``: activity[y, x, z] += its image of ``image``, which has a margin along z."""
     shape, n_z = activity.shape[:2], activity.shape[2]
     for block in numba.prange((n_z + BLOCK - 1) // BLOCK):
         low = block * BLOCK
         size = min(BLOCK, n_z - low)
-        columns = image.shape[1]
-        blurred, plane = np.zeros((columns, size), np.float32), np.zeros((columns, size), np.float32)
-        row, here = np.empty(size, np.float32), np.ones(size, np.float32)
+        columns, margin = image.shape[1], turn.bell.shape[2] - 1
+        blurred = np.zeros((columns + 2 * margin, size), np.float32)
+        plane = np.zeros((columns, size), np.float32)
+        row, dim = np.empty(size, np.float32), np.empty(size, np.float32)
         for angle in range(image.shape[0]):
             through = np.ones((columns, size), np.float32)
             for depth in range(turn.bell.shape[1]):
+                if not _crosses(turn, angle, depth, shape, columns):
+                    continue
                 half = turn.bell[angle, depth]
                 taps = _taps(half)
                 _blur_z(image[angle], low, half, taps, blurred)
@@ -174,7 +187,5 @@ def back_project(image: Array, mu: Array, turn: Turn, activity: Array) -> None:
                     if mu.size:
                         if not _gather(mu, y, x, low, row):
                             continue
-                        _absorb(row, turn.edge_cm, through[u], here)
-                        for z in range(size):
-                            plane[u, z] *= here[z]
+                        _absorb(row, turn.edge_cm, through[u], dim, plane[u])
                     _scatter(activity, y, x, low, plane[u])

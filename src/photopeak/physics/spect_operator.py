@@ -78,7 +78,8 @@ class SpectNumba(SpectOperator):
 
     def apply_adjoint(self, y: Float[Tensor, "angle row column"]) -> Float[Tensor, "z y x"]:
         values = y.detach().cpu().numpy()[:, ::-1].transpose(0, 2, 1)
-        image = np.ascontiguousarray(values, np.float32) * np.float32(self.gain)
+        margin = self.bells.shape[2] - 1
+        image = np.pad(values.astype(np.float32) * np.float32(self.gain), ((0, 0), (0, 0), (margin, margin)))
         n_z, n_y, n_x = self.domain.shape
         activity = np.zeros((n_y, n_x, n_z), np.float32)
         kernels.back_project(image, self._mu, self._turn(), activity)

@@ -43,7 +43,8 @@ def fbp(
     filtered = torch.fft.irfft(torch.fft.rfft(integrals, padded) * response, padded)[..., :n] / edge
     # The transpose spreads a projection over a voxel with weights that sum to nearly 1; dividing makes it 1.
     coverage = ideal.adjoint(torch.ones_like(y))
-    return torch.where(coverage > 0, math.pi * ideal.adjoint(filtered) / coverage.clamp_min(1e-12), 0.0)
+    image: Tensor = torch.where(coverage > 0, math.pi * ideal.adjoint(filtered) / coverage.clamp_min(1e-12), 0.0)
+    return image
 
 
 def ramp(n: int) -> Float[Tensor, " frequency"]:
