@@ -114,8 +114,12 @@ def projection_grid(grid: Grid, orbit: Orbit) -> Grid:
 
 
 def depths(grid: Grid) -> int:
-    """Planes parallel to the detector that hold the whole transverse slice at any angle."""
-    return math.ceil(math.hypot(*grid.shape[1:])) + 1
+    """Planes parallel to the detector that hold the whole transverse slice at any angle.
+
+    As many more than the columns as an even number allows, so that planes and voxels coincide at right angles.
+    """
+    columns = max(grid.shape[1:])
+    return columns + 2 * math.ceil((math.hypot(*grid.shape[1:]) - columns) / 2.0)
 
 
 def bells(camera: SpectCamera, grid: Grid, orbit: Orbit) -> NDArray[np.float32]:
