@@ -10,7 +10,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_LAZY = ("core", "dicom", "patients", "physics", "quantify")
+_LAZY = ("core", "dicom", "networks", "patients", "physics", "quantify", "recon")
 
 
 def __getattr__(name: str) -> Any:
