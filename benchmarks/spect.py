@@ -7,7 +7,10 @@ cut at 4 σ by both. A step is what OSEM repeats: project, divide, back-project.
 compared as well; back projections are not, because the peer's is not the transpose of its own projection.
 """
 
-# peer: pytomography==3.4.0 kornia==0.9.0 kornia_rs==0.2.0 fft-conv-pytorch==1.2.0 torchrbf==1.0.0 rt-utils==1.2.7 nibabel==5.4.2 pandas==3.1.1 opencv-python-headless==5.0.0.93 uproot==5.7.7 awkward==2.14.0 awkward_cpp==57 cramjam==2.14.0 xxhash==4.1.0 fsspec==2026.9.0 python-dateutil==4.0.0 pytz==2026.6 six==1.17.0 importlib_resources==7.1.0
+# peer: pytomography==3.4.0 kornia==0.9.0 kornia_rs==0.2.0 fft-conv-pytorch==1.2.0 torchrbf==1.0.0
+# peer: rt-utils==1.2.7 nibabel==5.4.2 pandas==3.1.1 opencv-python-headless==5.0.0.93 uproot==5.7.7
+# peer: awkward==2.14.0 awkward_cpp==57 cramjam==2.14.0 xxhash==4.1.0 fsspec==2026.9.0 python-dateutil==4.0.0
+# peer: pytz==2026.6 six==1.17.0 importlib_resources==7.1.0
 
 from __future__ import annotations
 
@@ -82,10 +85,11 @@ def our_pair(activity: torch.Tensor, mu: torch.Tensor | None, angles: tuple[floa
 def peer_pair(n: int, mu: torch.Tensor | None, angles: tuple[float, ...], blurred: bool) -> Pair:
     """PyTomography's, with its axes (angle, column, z) turned into ours."""
     warnings.simplefilter("ignore")
-    from photopeak.physics.spect import SpectCamera
     from pytomography.metadata.SPECT import SPECTObjectMeta, SPECTProjMeta, SPECTPSFMeta
     from pytomography.projectors.SPECT import SPECTSystemMatrix
     from pytomography.transforms.SPECT import SPECTAttenuationTransform, SPECTPSFTransform
+
+    from photopeak.physics.spect import SpectCamera
 
     edge_cm = EDGE_MM / 10.0
     sigma_cm = np.vectorize(lambda distance_cm: SpectCamera().sigma_mm(10.0 * distance_cm) / 10.0)
