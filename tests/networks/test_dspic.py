@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from photopeak.core import PhotopeakError
 from photopeak.core.contracts import check_network
 from photopeak.networks.dspic import Dspic, Options
 from photopeak.networks.tables import DESIGNS
@@ -57,7 +58,7 @@ def test_without_pooling_only_the_adaptive_head_is_built() -> None:
         network = Dspic("dspic-am", head="adaptive", options=Options(pooling=False))
         assert sum(p.numel() for p in network.parameters()) == 58_271_653
         assert not [m for m in network.modules() if isinstance(m, torch.nn.MaxPool2d)]
-        with pytest.raises(ValueError, match=r"19\.6 billion"):
+        with pytest.raises(PhotopeakError, match=r"19\.6 billion"):
             Dspic("dspic-am", options=Options(pooling=False))
 
 
@@ -101,7 +102,7 @@ def test_an_initialised_network_is_glorots() -> None:
 
 
 def test_what_cannot_be_built_is_refused_with_what_can() -> None:
-    with pytest.raises(ValueError, match="si-clf-am-rm"):
+    with pytest.raises(PhotopeakError, match="si-clf-am-rm"):
         Dspic("vgg")
-    with pytest.raises(ValueError, match="too small"):
+    with pytest.raises(PhotopeakError, match="too small"):
         Dspic("dspic-am", (16, 16))

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from photopeak.core import PhotopeakError
 from photopeak.networks.added import Attention, Residual
 from photopeak.networks.layers import convolution, glorot_, out_size
 from photopeak.networks.tables import DESIGNS, Conv, Design
@@ -57,12 +58,12 @@ class Dspic(nn.Module):
         super().__init__()
         options = options or Options()
         if isinstance(design, str) and design not in DESIGNS:
-            raise ValueError(f"no network is named {design!r}; there are {', '.join(DESIGNS)}.")
+            raise PhotopeakError(f"no network is named {design!r}. Remedy: use one of {', '.join(DESIGNS)}.")
         design = DESIGNS[design] if isinstance(design, str) else design
         if not options.pooling:
             if head != "adaptive":
-                raise ValueError(
-                    f"head={head!r} without pooling: dSPIC would have up to 19.6 billion weights. Take head='adaptive'."
+                raise PhotopeakError(
+                    f"head={head!r} without pooling: dSPIC would have up to 19.6 billion weights. Remedy: take head='adaptive'."
                 )
             design = dataclasses.replace(design, layers=tuple(x for x in design.layers if x != "pool"))
         if head == "pooled":
@@ -119,7 +120,7 @@ def features_size(design: Design, size: tuple[int, int]) -> tuple[int, int]:
             continue
         rows, columns = out_size(rows, *shape), out_size(columns, *shape)
         if min(rows, columns) < 1:
-            raise ValueError(
-                f"size={size} is too small: a layer of {shape[0]} × {shape[0]} has nothing left. Take larger images."
+            raise PhotopeakError(
+                f"size={size} is too small: a layer of {shape[0]} × {shape[0]} has nothing left. Remedy: take larger images."
             )
     return rows, columns
