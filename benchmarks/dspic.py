@@ -142,7 +142,8 @@ def main() -> None:
     figures |= ratios(infer, "infer_ours", {"infer_onnxruntime_fp32": 3.0})
     figures |= ratios(infer, "infer_ours_compiled", {"infer_onnxruntime_fp32": 3.0})
     figures |= {name: figure(value, "1") for name, value in same.items()}
-    write("dspic", figures, seeds=[7], cohort={"batch": BATCH, "size": list(SIZE), "threads": THREADS})
+    amx = torch.cpu._is_amx_tile_supported()  # decides how much bfloat16 gains, and is not in the processor's name
+    write("dspic", figures, seeds=[7], cohort={"batch": BATCH, "size": list(SIZE), "threads": THREADS, "amx": amx})
 
 
 if __name__ == "__main__":
