@@ -63,7 +63,8 @@ class Dspic(nn.Module):
         if not options.pooling:
             if head != "adaptive":
                 raise PhotopeakError(
-                    f"head={head!r} without pooling: dSPIC would have up to 19.6 billion weights. Remedy: take head='adaptive'."
+                    f"head={head!r} without pooling: dSPIC would have up to 19.6 billion weights. "
+                    "Remedy: take head='adaptive'."
                 )
             design = dataclasses.replace(design, layers=tuple(x for x in design.layers if x != "pool"))
         if head == "pooled":
@@ -121,6 +122,7 @@ def features_size(design: Design, size: tuple[int, int]) -> tuple[int, int]:
         rows, columns = out_size(rows, *shape), out_size(columns, *shape)
         if min(rows, columns) < 1:
             raise PhotopeakError(
-                f"size={size} is too small: a layer of {shape[0]} × {shape[0]} has nothing left. Remedy: take larger images."
+                f"size={size} is too small: a layer of {shape[0]} × {shape[0]} has nothing left. "
+                "Remedy: take larger images."
             )
     return rows, columns

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from photopeak.physics.engines import kernel
+from photopeak.physics.engines import Array, kernel
 
 _LOG2E = 1.4426950408889634
 _LN2_HIGH = 6.93147180369123816490e-01  # the upper bits of ln 2: k times it is exact for |k| < 2^20

@@ -43,16 +43,16 @@ def fbp(
     filtered = torch.fft.irfft(torch.fft.rfft(integrals, padded) * response, padded)[..., :n] / edge
     # The transpose spreads a projection over a voxel with weights that sum to nearly 1; dividing makes it 1.
     coverage = ideal.adjoint(torch.ones_like(y))
-    image: Tensor = torch.where(coverage > 0, math.pi * ideal.adjoint(filtered) / coverage.clamp_min(1e-12), 0.0)
-    return image
+    return torch.where(coverage > 0, math.pi * ideal.adjoint(filtered) / coverage.clamp_min(1e-12), 0.0)
 
 
 def ramp(n: int) -> Float[Tensor, " frequency"]:
     """|f| as the spectrum of its band-limited samples h(0) = ¼, h(odd k) = −1/π²k², which keeps the mean."""
     k = torch.fft.fftfreq(n, 1.0 / n).double()
-    kernel = torch.where(k % 2 == 1, -1.0 / (math.pi * k.clamp(max=-1).where(k < 0, k.clamp(min=1))) ** 2, 0.0)
+    kernel = torch.where(k % 2 == 1, -1.0 / (math.pi * k.abs().clamp_min(1.0)) ** 2, 0.0)
     kernel[0] = 0.25
-    return torch.fft.rfft(kernel).real
+    spectrum: Tensor = torch.fft.rfft(kernel).real
+    return spectrum
 
 
 def apodise(frequency: Tensor, window: str, cutoff: float, order: float = 5.0) -> Tensor:
