@@ -1,8 +1,9 @@
 """Every picture of the README and the docs, drawn anew: ``.venv/bin/python docs/make_pictures.py``.
 
-pictures/clinic.png    four simulated patients, one of each class, both views
-pictures/truth.png     one patient: counts, regions, lesions, and what three readers marked
-pictures/thyroid.png   four thyroids, one of each class
+pictures/clinic.png      four simulated patients, one of each class, both views
+pictures/truth.png       one patient: counts, regions, lesions, and what three readers marked
+pictures/thyroid.png     four thyroids, one of each class
+pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
+from photopeak.core import Grid, scaling
 from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.protocol import Case, Clinic
 from photopeak.patients.sheet import grey
 from photopeak.patients.thyroid import DISEASES, Thyroid
+from photopeak.physics.spect import Orbit, SpectCamera
+from photopeak.recon.em import osem
+from photopeak.recon.fbp import fbp
 
 FOLDER = Path(__file__).parent / "pictures"
 SEED = 11
@@ -37,6 +43,7 @@ def main() -> None:
         np.asarray(Picture.fromarray(grey(g, 99.9)).resize((264, 324), Picture.Resampling.BICUBIC)) for g in glands
     ]
     row(tiles, list(DISEASES)).save(FOLDER / "thyroid.png", optimize=True)
+    row(*tomography_panels()).save(FOLDER / "tomography.png", optimize=True)
 
 
 def first_of(clinic: Clinic, label: str) -> Case:
@@ -71,6 +78,37 @@ def truth_panels(case: Case) -> tuple[list[np.ndarray], list[str]]:
         "metastasis red, arthritis blue",
         "three simulated readers",
     ]
+
+
+def tomography_panels() -> tuple[list[np.ndarray], list[str]]:
+    """The middle slice of hot rods of 12 to 48 mm in warm water, and what became of it."""
+    activity, mu, grid = rods()
+    orbit, camera = Orbit.circle(120, 160.0), SpectCamera(frame_s=25.0)
+    physics, bare = camera.physics(grid, orbit, mu), camera.physics(grid, orbit)
+    counts = physics.sample(activity, np.random.default_rng(SEED))
+    images = (
+        activity,
+        fbp(physics.operator, counts, "hann"),  # type: ignore[arg-type]
+        osem(bare, counts, 6, 8),
+        osem(physics, counts, 6, 8),
+    )
+    slices = [grey(image[12].clamp_min(0.0).numpy()) for image in images]
+    tiles = [np.asarray(Picture.fromarray(s).resize((256, 256), Picture.Resampling.BICUBIC)) for s in slices]
+    captions = ["truth", "filtered back-projection", "OSEM, blur alone", "OSEM, blur and attenuation"]
+    return tiles, captions
+
+
+def rods() -> tuple[torch.Tensor, torch.Tensor, Grid]:
+    """Activity in Bq/ml and μ in 1/cm of an elliptic cylinder of water with six rods, five times as hot."""
+    n = 64
+    y, x = np.meshgrid(np.arange(n) - 31.5, np.arange(n) - 31.5, indexing="ij")
+    body = torch.from_numpy(((y / 22) ** 2 + (x / 27) ** 2 < 1).astype(np.float32)).expand(24, n, n)
+    activity = 8_000.0 * body
+    for i, radius in enumerate((1.5, 2.0, 3.0, 4.0, 5.0, 6.0)):
+        angle = i * np.pi / 3
+        inside = (y - 13 * np.sin(angle)) ** 2 + (x - 13 * np.cos(angle)) ** 2 < radius**2
+        activity[4:20, torch.from_numpy(inside)] = 40_000.0
+    return activity, 0.154 * body, Grid.volume((24, n, n), scaling((4.0, 4.0, 4.0)))
 
 
 def hue(h: float) -> tuple[int, int, int]:
