@@ -10,7 +10,19 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_LAZY = ("core", "dicom", "networks", "patients", "physics", "quantify", "recon")
+_LAZY = (
+    "classify",
+    "core",
+    "dicom",
+    "evaluate",
+    "learning",
+    "networks",
+    "patients",
+    "physics",
+    "quantify",
+    "recipes",
+    "recon",
+)
 
 
 def __getattr__(name: str) -> Any:

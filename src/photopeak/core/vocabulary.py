@@ -116,6 +116,7 @@ for _name, _kind, _meaning in (
     ("truth/visibility", Kind("table", "1"), "contrast-to-noise ratio of each lesion in each view"),
     ("truth/label_m", Kind("measurement", "1"), "1 where the patient has bone metastases"),
     ("truth/label_a", Kind("measurement", "1"), "1 where the patient has arthritis"),
+    ("truth/bsi", Kind("measurement", "%"), "share of the skeleton's volume that is metastatic, as simulated"),
     ("truth/report", Kind("text"), "diagnostic report in plain prose"),
     ("reader/regions", Kind("mask"), "named structures, as the reader sees them"),
     ("reader/lesions", Kind("mask"), "lesions, as the reader sees them"),

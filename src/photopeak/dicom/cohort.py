@@ -28,7 +28,7 @@ from typing import Any, overload
 import numpy as np
 
 from photopeak import __version__
-from photopeak.core import Image, Mask, PhotopeakError, Record, Study, Text
+from photopeak.core import Entry, Image, Mask, Measurement, PhotopeakError, Record, Study, Text
 from photopeak.core.study import Json
 from photopeak.dicom.merging import merge_views
 from photopeak.dicom.reading import read
@@ -151,12 +151,13 @@ class Cohort(Sequence[Study]):
         key = self._studies[index]
         paths = list(dict.fromkeys(r.path for r in self.rows if (r.patient_id, r.study) == key))
         study = merge_views([_one(self._inside(p)) for p in paths])
-        truth = self._inside(paths[0]).parent / "truth.safetensors"
-        return (
-            study.add(_read_masks(truth, study), Record("cohort", __version__, {"path": paths[0]}))
-            if truth.is_file()
-            else study
-        )
+        stated = _labels([r for r in self.rows if (r.patient_id, r.study) == key])
+        folder = self._inside(paths[0]).parent
+        if (folder / "truth.safetensors").is_file():
+            stated |= _read_masks(folder / "truth.safetensors", study)
+        if (folder / "truth.json").is_file():
+            stated |= _read_index(folder / "truth.json")
+        return study.add(stated, Record("cohort", __version__, {"path": paths[0]})) if stated else study
 
     def _inside(self, path: str) -> Path:
         """A path of the table, which must not lead out of the folder."""
@@ -178,6 +179,29 @@ def _row(raw: Mapping[str, Any], table: Path, line: int) -> Row:
     return Row(text["patient_id"], text["study"], text["path"], text["view"], *labels, text["parent"])
 
 
+def _labels(rows: Sequence[Row]) -> dict[str, Entry]:
+    """The labels of one study, which all of its views carry."""
+    labels: dict[str, Entry] = {}
+    for name in ("label_m", "label_a"):
+        values = {getattr(r, name) for r in rows}
+        if len(values) > 1:
+            raise PhotopeakError(
+                f"cohort.csv: the views of patient {rows[0].patient_id}, study {rows[0].study}, differ in {name}. "
+                "Remedy: labels are the patient's; give every view the same."
+            )
+        if (value := values.pop()) is not None:
+            labels[f"truth/{name}"] = Measurement(value, "1", region="patient")
+    return labels
+
+
+def _read_index(path: Path) -> dict[str, Entry]:
+    """The simulated bone scan index, where the truth states volumes of bone."""
+    truth = json.loads(path.read_text(encoding="utf-8"))
+    if not truth.get("skeleton_ml"):
+        return {}
+    return {"truth/bsi": Measurement(100.0 * truth["metastatic_ml"] / truth["skeleton_ml"], "%", region="skeleton")}
+
+
 def _one(path: Path) -> Study:
     studies = read(path)
     if len(studies) != 1:
@@ -185,7 +209,7 @@ def _one(path: Path) -> Study:
     return studies[0]
 
 
-def _read_masks(path: Path, study: Study) -> dict[str, Mask]:
+def _read_masks(path: Path, study: Study) -> dict[str, Entry]:
     """The truth masks, which lie on the grid of the counts."""
     from safetensors import safe_open
 

@@ -47,7 +47,7 @@ from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.report import Technique, report
 from photopeak.patients.static import FIRST_DAY
 from photopeak.patients.total_kernels import total_where
-from photopeak.patients.truth import Truth, truth_of
+from photopeak.patients.truth import Truth, bone_scan_index, truth_of
 from photopeak.patients.visibility import Viewing
 from photopeak.physics.noise import as_uint16, poisson_counts
 from photopeak.physics.nuclides import nuclide
@@ -123,6 +123,7 @@ class BoneScan:
             "truth/visibility": truth.visibility,
             "truth/label_m": Measurement(plan.label_m, "1", region="patient"),
             "truth/label_a": Measurement(plan.label_a, "1", region="patient"),
+            "truth/bsi": Measurement(bone_scan_index(truth.document), "%", region="skeleton"),
             "truth/report": Text(report(disease, technique, streams("report"))),
         }
         settings = {"class": plan.label, "camera": scan.camera, "difficulty": json.loads(self.difficulty.to_json())}

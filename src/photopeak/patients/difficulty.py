@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
 
 from photopeak.core import PhotopeakError
@@ -79,6 +80,12 @@ class Difficulty:
     def to_json(self) -> str:
         """All knobs as JSON, to freeze in a file."""
         return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @staticmethod
+    def frozen() -> Difficulty:
+        """The difficulty at which readers are measured, chosen once (``photopeak reproduce difficulty``)."""
+        path = files("photopeak.patients") / "data" / "frozen-difficulty.json"
+        return Difficulty.from_json(path.read_text(encoding="utf-8"))
 
     @staticmethod
     def from_json(text: str) -> Difficulty:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -209,6 +210,11 @@ def metastatic_ml(disease: Disease) -> float:
             inside = inside | (f.deposit.uptake < 0)
             taken.update(map(tuple, np.argwhere(inside) + f.deposit.start))
     return len(taken) * disease.body.voxel_mm**3 / 1000.0
+
+
+def bone_scan_index(document: Mapping[str, Any]) -> float:
+    """The share of the skeleton's volume that metastases take, in per cent."""
+    return 100.0 * float(document["metastatic_ml"]) / float(document["skeleton_ml"])
 
 
 def _lesion_json(finding: Finding, seen: tuple[Footprint, Footprint]) -> Json:

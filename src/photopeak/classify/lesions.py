@@ -1,0 +1,124 @@
+"""From lesion maps to lesions: connected pieces, each with where it lies and how likely it is one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from photopeak.classify.scans import LESIONS, VIEWS
+
+#: where a piece begins, and how likely its best pixels must be for it to be a lesion
+EDGE: Final = 0.3
+EIGHT: Final = np.ones((3, 3), bool)
+BEST: Final = 4
+"""Pixels whose mean is a lesion's probability."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesion:
+    """One piece of a lesion map."""
+
+    view: str
+    kind: str
+    region: str
+    probability: float
+    row: float
+    column: float
+    mask: Bool[np.ndarray, "row column"]
+    """On the whole image."""
+
+    @property
+    def pixels(self) -> int:
+        return int(self.mask.sum())
+
+
+def lesions_of(
+    maps: Float[np.ndarray, "view kind row column"],
+    regions: UInt8[np.ndarray, "view row column"],
+    names: tuple[str, ...],
+    at_least: float,
+) -> list[Lesion]:
+    """Every lesion of one scan with a probability of ``at_least``, the most probable first."""
+    found = []
+    for v, view in enumerate(VIEWS):
+        for k, kind in enumerate(LESIONS):
+            for mask, probability in pieces(maps[v, k]):
+                if probability >= at_least:
+                    row, column = (float(x.mean()) for x in np.nonzero(mask))
+                    site = region_at(mask, regions[v], names)
+                    found.append(Lesion(view, kind, site, probability, row, column, mask))
+    return sorted(found, key=lambda x: -x.probability)
+
+
+def pieces(p: Float[np.ndarray, "row column"]) -> list[tuple[Bool[np.ndarray, "row column"], float]]:
+    """The connected pieces above ``EDGE``, each with the mean of its best pixels."""
+    from scipy import ndimage
+
+    number, n = ndimage.label(p > EDGE, EIGHT)
+    out = []
+    for i, box in enumerate(ndimage.find_objects(number), 1):
+        here: Bool[np.ndarray, "r c"] = number[box] == i
+        best = np.sort(p[box][here])[-BEST:]
+        mask = np.zeros(p.shape, bool)
+        mask[box] = here
+        out.append((mask, float(best.mean())))
+    assert len(out) == n
+    return out
+
+
+def region_at(
+    mask: Bool[np.ndarray, "row column"], regions: UInt8[np.ndarray, "row column"], names: tuple[str, ...]
+) -> str:
+    """The region that holds most of a piece; of a piece in none, the nearest one within 3 pixels, or ""."""
+    from scipy import ndimage
+
+    inside = Counter(int(r) for r in regions[mask] if r)
+    if not inside:
+        around = ndimage.binary_dilation(mask, EIGHT, iterations=3)
+        inside = Counter(int(r) for r in regions[around] if r)
+    return names[inside.most_common(1)[0][0] - 1] if inside else ""
+
+
+def outline(mask: Bool[np.ndarray, "row column"], scale: float = 1.0) -> list[tuple[float, float]]:
+    """The outline of a piece as (column, row), in pixels of an image ``scale`` times as fine."""
+    from skimage import measure
+
+    contour = max(measure.find_contours(np.pad(mask, 1).astype(float), 0.5), key=len)  # type: ignore[no-untyped-call]
+    return [(float((c - 0.5) * scale), float((r - 0.5) * scale)) for r, c in contour[:-1]]
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Lesions found against the truth of one image and kind: each found one's probability and whether it is true."""
+
+    probabilities: list[float]
+    true: list[bool]
+    found: Int[np.ndarray, " truth"]
+    """For each true lesion, the index of the found one that hit it, or −1."""
+
+
+def matched(p: Float[np.ndarray, "row column"], truth: Bool[np.ndarray, "row column"]) -> Matched:
+    """A found lesion is true where it covers at least a tenth of the union with a true one, or its peak lies in it."""
+    from scipy import ndimage
+
+    number, n = ndimage.label(truth, EIGHT)
+    hit = np.full(n, -1)
+    probabilities: list[float] = []
+    right: list[bool] = []
+    for i, (mask, probability) in enumerate(pieces(p)):
+        peak = np.unravel_index(np.argmax(np.where(mask, p, -1)), p.shape)
+        touched = {int(t) for t in np.unique(number[mask]) if t}
+        hits = {t for t in touched if t == number[peak] or _overlap(mask, number == t) >= 0.1}
+        for t in hits:
+            hit[t - 1] = i if hit[t - 1] < 0 or probability > probabilities[hit[t - 1]] else hit[t - 1]
+        probabilities.append(probability)
+        right.append(bool(hits))
+    return Matched(probabilities, right, hit)
+
+
+def _overlap(a: Bool[np.ndarray, "row column"], b: Bool[np.ndarray, "row column"]) -> float:
+    return float((a & b).sum() / (a | b).sum())

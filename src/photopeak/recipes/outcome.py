@@ -1,0 +1,80 @@
+"""What a study leaves behind: ``results/<ID>/<preset>.json`` with its figures, and the predictions they come from."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+Figure = dict[str, Any]
+"""``value, low, high, unit, n``, and whatever stands beside it: ``published``, ``baseline`` …"""
+
+
+@dataclass
+class Outcome:
+    """The record of one study, filled as it runs."""
+
+    id: str
+    preset: str
+    seeds: Sequence[int]
+    cohort: Mapping[str, Any]
+    leaky: bool = False
+    figures: dict[str, Figure] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path, wall_s: float, device: torch.device) -> Path:
+        """``<folder>/<id>/<preset>.json``, in one move."""
+        record = {
+            "id": self.id,
+            "preset": self.preset,
+            "command": " ".join(["photopeak", *sys.argv[1:]]),
+            "commit": commit(),
+            "seeds": list(self.seeds),
+            "cohort": dict(self.cohort),
+            "hardware": hardware(device),
+            "wall_s": round(wall_s, 1),
+            **({"leaky": True} if self.leaky else {}),
+            **self.notes,
+            "figures": self.figures,
+        }
+        path = folder / self.id / f"{self.preset}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        work = path.with_name(f".{path.name}.{os.getpid()}")
+        work.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        work.replace(path)
+        return path
+
+
+def figure(value: float, low: float, high: float, unit: str = "1", n: int = 1, **beside: Any) -> Figure:
+    """One figure with its interval."""
+    return {"value": value, "low": low, "high": high, "unit": unit, "n": n, **beside}
+
+
+def commit() -> str:
+    """The commit the study ran at, or that nobody knows."""
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """What it ran on."""
+    card = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "card": card,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }

@@ -1,0 +1,138 @@
+"""The stages of R1. Each leaves files in a work folder and is skipped where they are, so a cut run goes on.
+
+teaching.npz, calibration.npz, published.npz     the cohorts
+<way>-<seed>.safetensors                         what was taught; readers in half precision, as they are shipped
+fresh.npz                                        the cohort whose seed is in the first reader's weights
+<way>-<seed>.npz                                 probabilities of N, M and A for every fresh patient
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from photopeak.classify.scans import SIZE, Scans, load_scans, save_scans
+from photopeak.networks.dspic import Dspic
+from photopeak.networks.reader import Reader
+from photopeak.patients.difficulty import Difficulty
+from photopeak.recipes import reader as r1
+from photopeak.recipes.difficulty import published_scans
+
+READER, LABELS_ONLY, SAME, PUBLISHED = "reader", "reader-labels-only", "dspic-same-patients", "dspic-as-published"
+WAYS: Final = (READER, SAME, PUBLISHED, LABELS_ONLY)
+PUBLISHED_SEED: Final = 2021
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network to teach, or to ask."""
+
+    way: str
+    seed: int
+    preset: r1.Preset
+    work: Path
+    device: str
+
+    @property
+    def weights(self) -> Path:
+        return self.work / f"{self.way}-{self.seed}.safetensors"
+
+    @property
+    def scores(self) -> Path:
+        return self.work / f"{self.way}-{self.seed}.npz"
+
+
+def run(preset: r1.Preset, work: Path, device: str, jobs: int, say: Callable[[str], None]) -> None:
+    """Every stage; ``jobs`` networks are taught at a time, each in a process of its own."""
+    prepare(preset, work)
+    say("teaching")
+    tasks = [Task(way, seed, preset, work, device) for way in WAYS for seed in preset.seeds]
+    _each(teach, [t for t in tasks if not t.weights.exists()], jobs, say)
+    seed = fresh_seed(tasks[0].weights)
+    say(f"fresh cohort, seed {seed}")
+    _kept(work / "fresh.npz", lambda: r1.cohort(r1.FRESH_MIX, preset.fresh, seed))
+    _each(ask, [t for t in tasks if not t.scores.exists()], jobs, say)
+
+
+def prepare(preset: r1.Preset, work: Path) -> None:
+    """The cohorts that networks are taught with."""
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / "calibration.npz").exists():
+        teaching, calibration = r1.halves(r1.cohort(r1.TEACHING_MIX, preset.patients, r1.TEACHING_SEED))
+        save_scans(teaching, work / "teaching.npz")
+        save_scans(calibration, work / "calibration.npz")
+    published_scans(Difficulty.frozen(), PUBLISHED_SEED, work / "published.npz", preset.published)
+
+
+def _each(job: Callable[[Task], str], tasks: list[Task], jobs: int, say: Callable[[str], None]) -> None:
+    if jobs == 1:
+        for task in tasks:
+            say(job(task))
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        for done in pool.map(job, tasks):
+            say(done)
+
+
+def teach(task: Task) -> str:
+    """Teach one network and keep its weights."""
+    where = torch.device(task.device)
+    scans = load_scans(task.work / ("published.npz" if task.way == PUBLISHED else "teaching.npz"))
+    if task.way in (READER, LABELS_ONLY):
+        log = task.work / "log" / task.weights.stem
+        network: nn.Module = r1.teach_reader(scans, task.preset, task.seed, task.way == READER, where, log)
+        weights = {k: half(v) for k, v in network.state_dict().items()}
+    else:
+        entered = r1.published_teaching(scans, task.seed) if task.way == PUBLISHED else r1.same_teaching(scans)
+        network = r1.teach_dspic(scans, entered, task.preset, task.seed, where)
+        weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    part = task.weights.with_suffix(".part")
+    save_file(weights, part)
+    part.replace(task.weights)
+    return f"taught {task.weights.stem}"
+
+
+def ask(task: Task) -> str:
+    """What one network says of the fresh cohort."""
+    fresh = load_scans(task.work / "fresh.npz")
+    is_reader = task.way in (READER, LABELS_ONLY)
+    network: nn.Module = Reader(len(fresh.region_names)) if is_reader else Dspic("dspic-am", SIZE, "adaptive")
+    network.load_state_dict(load_file(task.weights))
+    network.to(torch.device(task.device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    scores: Float[np.ndarray, "n 3"] = (r1.reader_scores if is_reader else r1.dspic_scores)(network, fresh)
+    save(task.scores, scores=scores)
+    return f"asked {task.scores.stem}"
+
+
+def half(values: torch.Tensor) -> torch.Tensor:
+    """As shipped: half precision; whole numbers stay whole."""
+    values = values.detach().cpu().contiguous()
+    return values.half() if values.is_floating_point() else values
+
+
+def fresh_seed(weights: Path) -> int:
+    """The first 8 hex digits of the sha256 of the weights."""
+    return int(hashlib.sha256(weights.read_bytes()).hexdigest()[:8], 16)
+
+
+def save(path: Path, **arrays: Any) -> None:
+    """One file, in one move."""
+    part = path.with_name(f".{path.name}.npz")
+    np.savez_compressed(part, **arrays)
+    part.replace(path)
+
+
+def _kept(path: Path, make: Callable[[], Scans]) -> None:
+    if not path.exists():
+        save_scans(make(), path)
