@@ -29,6 +29,8 @@ class Answers:
     """Probability that the patient is a man."""
     age: Float[np.ndarray, " n"]
     """Years."""
+    wrong: Float[np.ndarray, "n 2"]
+    """Probabilities that the views are exchanged, and that the patient stands on the head."""
 
 
 def ask(network: nn.Module, counts: UInt16[np.ndarray, "n 2 row column"]) -> Answers:
@@ -52,6 +54,7 @@ def answers(network: nn.Module, counts: UInt16[np.ndarray, "n 2 row column"]) ->
             _as_imaged(regions).cpu().numpy(),
             torch.sigmoid(reading.sex.float()).cpu().numpy(),
             (55.0 + 10.0 * reading.age.float()).cpu().numpy(),
+            torch.sigmoid(reading.wrong.float()).cpu().numpy(),
         )
 
 

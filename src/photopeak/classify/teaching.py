@@ -31,11 +31,14 @@ class TeachReader(Plan):
     """Of the image's height and, tripled, of its width."""
     fewest_counts: float = field(default=0.25)
     one_view: float = 0.1
+    wrong: float = 0.04
+    """Share of the scans with exchanged views, and share with the feet up: to be told, not read."""
 
     def augment(self, batch: Batch, rng: torch.Generator) -> Batch:
         batch = moved(batch, self, rng)
         batch = mirrored(batch, torch.tensor(self.mirrored, device=batch["counts"].device), rng)
         batch["counts"] = thinned(batch["counts"], self.fewest_counts, rng)
+        batch = spoilt(batch, self.wrong, rng)
         batch["counts"] = covered(batch["counts"], self.one_view, rng)
         return batch
 
@@ -117,6 +120,15 @@ def thinned(counts: Float[Tensor, "b 2 h w"], fewest: float, rng: torch.Generato
     return torch.minimum((whole * share + noise).round().clamp_min(0), whole)
 
 
+def spoilt(batch: Batch, share: float, rng: torch.Generator) -> Batch:
+    """Some scans with exchanged views, some upside down; ``wrong`` says which."""
+    counts = batch["counts"]
+    wrong = torch.stack([_chance(len(counts), share, rng, counts) for _ in range(2)], 1)
+    exchanged, turned = wrong[:, 0, None, None, None], wrong[:, 1, None, None, None]
+    counts = torch.where(exchanged, counts.flip(1), counts)
+    return {**batch, "counts": torch.where(turned, counts.flip((-2, -1)), counts), "wrong": wrong.float()}
+
+
 def covered(counts: Float[Tensor, "b 2 h w"], share: float, rng: torch.Generator) -> Float[Tensor, "b 2 h w"]:
     """Some patients with one view alone; the other is all zeros."""
     gone = _chance(len(counts), share, rng, counts)
@@ -134,18 +146,22 @@ def teach_all(network: nn.Module, batch: Batch) -> Tensor:
     """Loss of everything that is known of a scan, each part a mean over the batch."""
     counts = batch["counts"].float()
     reading: Reading = network(counts)
-    there = counts.flatten(2).amax(2) > 0
+    sound = batch["wrong"].amax(1) == 0
+    there = (counts.flatten(2).amax(2) > 0) & sound[:, None]
     return (
         diagnosis_loss(reading, batch)
         + _regions_loss(reading, batch, there)
         + 2.0 * _lesions_loss(reading, batch, there)
         + 0.2 * _person_loss(reading, batch)
+        + functional.binary_cross_entropy_with_logits(reading.wrong.float(), batch["wrong"])
     )
 
 
 def diagnosis_loss(reading: Reading, batch: Batch) -> Tensor:
-    """Cross-entropy of metastasis and arthritis."""
-    return functional.binary_cross_entropy_with_logits(reading.diagnoses.float(), batch["labels"])
+    """Cross-entropy of metastasis and arthritis, of the scans that are the right way round."""
+    sound = (batch["wrong"].amax(1) == 0).float()[:, None]
+    each = functional.binary_cross_entropy_with_logits(reading.diagnoses.float(), batch["labels"], reduction="none")
+    return (each * sound).sum() / (2 * sound.sum().clamp_min(1))
 
 
 def _as_read(maps: Tensor) -> Tensor:
@@ -176,7 +192,7 @@ def _lesions_loss(reading: Reading, batch: Batch, there: Tensor) -> Tensor:
 def _person_loss(reading: Reading, batch: Batch) -> Tensor:
     """Sex and age where they are known."""
     sex, age = batch["sex"], batch["age"]
-    known = ~torch.isnan(sex) & ~torch.isnan(age)
+    known = ~torch.isnan(sex) & ~torch.isnan(age) & (batch["wrong"].amax(1) == 0)
     if not bool(known.any()):
         return reading.sex.sum() * 0.0
     right = functional.binary_cross_entropy_with_logits(reading.sex[known].float(), sex[known])

@@ -38,6 +38,8 @@ class Reading:
     """A man's."""
     age: Float[Tensor, " b"]
     """In decades from 55 years; no logit."""
+    wrong: Float[Tensor, "b 2"]
+    """That the views are exchanged, and that the patient stands on the head."""
 
 
 class Reader(nn.Module):
@@ -54,7 +56,7 @@ class Reader(nn.Module):
         self.join = nn.ModuleList(Block(a, a) for a, _ in reversed(pairs))
         self.maps = nn.Conv2d(widths[0], 4 * 2 * (regions + 1 + 2), 1)
         seen = 2 * widths[-1] + 2 * widths[1] + 2 * 2 * 3
-        self.judge = nn.Sequential(nn.Linear(seen, 128), nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, 4))
+        self.judge = nn.Sequential(nn.Linear(seen, 128), nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, 6))
 
     def forward(self, counts: Float[Tensor, "b 2 row column"]) -> Reading:
         """``counts`` of both views, anterior first, the posterior one not mirrored yet."""
@@ -71,7 +73,7 @@ class Reader(nn.Module):
         maps = maps.reshape(len(counts), 2, self.regions + 3, *maps.shape[2:])
         lesions = maps[:, :, :2]
         answers = self.judge(torch.cat((pooled(rising[0]), pooled(rising[-2]), evidence(lesions)), 1))
-        return Reading(maps[:, :, 2:], lesions, answers[:, :2], answers[:, 2], answers[:, 3])
+        return Reading(maps[:, :, 2:], lesions, answers[:, :2], answers[:, 2], answers[:, 3], answers[:, 4:])
 
 
 class Block(nn.Module):
