@@ -201,11 +201,11 @@ def _number(study: Study, name: str, absent: float) -> float:
 
 
 def save_scans(scans: Scans, path: Path) -> None:
-    """Write one compressed file, whole or not at all."""
+    """Write one file, whole or not at all. Not compressed: Poisson noise hardly shrinks, and zlib is slow."""
     words = json.dumps({n: getattr(scans, n) for n in ("patients", "sexes", "region_names")})
     work = path.with_name(f".{path.name}.{os.getpid()}.npz")
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(work, words=np.array(words), **{n: getattr(scans, n) for n in ARRAYS})
+    np.savez(work, words=np.array(words), **{n: getattr(scans, n) for n in ARRAYS})
     work.replace(path)
 
 

@@ -39,8 +39,10 @@ class Supervised:
 
     def optimisers(self, networks: Networks, learning_rate: float) -> Optimisers:
         (network,) = networks.values()
-        decay = torch.optim.AdamW if self.weight_decay else torch.optim.Adam
-        return {"network": decay(network.parameters(), lr=learning_rate, weight_decay=self.weight_decay)}
+        adam = torch.optim.AdamW if self.weight_decay else torch.optim.Adam
+        weights = network.parameters()
+        # Fused: one pass over the weights; dSPIC's fully connected layers make that a quarter of a step's time.
+        return {"network": adam(weights, lr=learning_rate, weight_decay=self.weight_decay, fused=True)}
 
     def steps(
         self,

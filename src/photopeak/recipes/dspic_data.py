@@ -22,6 +22,8 @@ from photopeak.quantify.normalise import normalise
 CLASSES: Final = ("N", "M", "A")
 D_1: Final = {"N": 334, "M": 174, "A": 252, "M&A": 8}
 D_2: Final = {"N": 334, "M": 520, "A": 568, "M&A": 80}
+D_2_ENTRIES: Final = 1582
+"""Of D_2, with M&A entered twice."""
 D_3: Final = {"N": 334, "M": 394, "A": 472, "M&A": 80}
 TEST_SHARE: Final = 0.3
 

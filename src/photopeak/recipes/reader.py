@@ -30,7 +30,7 @@ from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.protocol import Clinic
 from photopeak.recipes.dspic import cross_entropy, probabilities
-from photopeak.recipes.dspic_data import D_2, Entered, copied, images, numbers
+from photopeak.recipes.dspic_data import D_2, D_2_ENTRIES, Entered, copied, images, numbers
 
 TEACHING_MIX: Final = "N=0.31,M=0.25,A=0.28,M&A=0.16"
 TEACHING_SEED: Final = 20210
@@ -53,7 +53,7 @@ class Preset:
 PRESETS: Final = {
     "smoke": Preset(24, 1, 1, 24, 24, (0,)),
     "quick": Preset(600, 12, 11, 2000, 384, (0,)),
-    "full": Preset(2400, 30, 11, 2000, 384, (0, 1, 2)),
+    "full": Preset(2200, 30, 11, 2000, 384, (0, 1, 2)),
 }
 
 
@@ -80,14 +80,18 @@ def teach_reader(
     return network
 
 
-def teach_dspic(scans: Scans, entered: Sequence[Entered], preset: Preset, seed: int, device: torch.device) -> Dspic:
+def teach_dspic(
+    scans: Scans, entered: Sequence[Entered], preset: Preset, seed: int, device: torch.device, folder: Path
+) -> Dspic:
     """dSPIC-AM with the adaptive head, taught as published."""
     torch.manual_seed(seed)
     size = scans.counts.shape[2:]
     network = Dspic("dspic-am", (size[0], size[1]), "adaptive")
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     data = {"images": torch.from_numpy(images(scans, entered)), "labels": torch.from_numpy(numbers(entered))}
-    fit(network, Supervised(cross_entropy), data, Plan(preset.dspic_epochs, batch=8, seed=seed))
+    # As many steps as on D_2, however many images there are.
+    epochs = max(1, round(preset.dspic_epochs * D_2_ENTRIES / len(entered)))
+    fit(network, Supervised(cross_entropy), data, Plan(epochs, batch=8, seed=seed), folder=folder)
     return network
 
 

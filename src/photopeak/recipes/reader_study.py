@@ -22,7 +22,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from photopeak.classify.scans import SIZE, Scans, load_scans, save_scans
+from photopeak.classify.scans import SIZE, load_scans, save_scans
 from photopeak.networks.dspic import Dspic
 from photopeak.networks.reader import Reader
 from photopeak.patients.difficulty import Difficulty
@@ -57,12 +57,14 @@ def run(preset: r1.Preset, work: Path, device: str, jobs: int, say: Callable[[st
     """Every stage; ``jobs`` networks are taught at a time, each in a process of its own."""
     prepare(preset, work)
     say("teaching")
-    tasks = [Task(way, seed, preset, work, device) for way in WAYS for seed in preset.seeds]
-    _each(teach, [t for t in tasks if not t.weights.exists()], jobs, say)
-    seed = fresh_seed(tasks[0].weights)
-    say(f"fresh cohort, seed {seed}")
-    _kept(work / "fresh.npz", lambda: r1.cohort(r1.FRESH_MIX, preset.fresh, seed))
-    _each(ask, [t for t in tasks if not t.scores.exists()], jobs, say)
+    for ways in (WAYS[:3], WAYS[3:]):
+        tasks = [Task(way, seed, preset, work, device) for way in ways for seed in preset.seeds]
+        _each(teach, [t for t in tasks if not t.weights.exists()], jobs, say)
+        if not (work / "fresh.npz").exists():
+            seed = fresh_seed(tasks[0].weights)
+            say(f"fresh cohort, seed {seed}")
+            save_scans(r1.cohort(r1.FRESH_MIX, preset.fresh, seed), work / "fresh.npz")
+        _each(ask, [t for t in tasks if not t.scores.exists()], jobs, say)
 
 
 def prepare(preset: r1.Preset, work: Path) -> None:
@@ -89,13 +91,13 @@ def teach(task: Task) -> str:
     """Teach one network and keep its weights."""
     where = torch.device(task.device)
     scans = load_scans(task.work / ("published.npz" if task.way == PUBLISHED else "teaching.npz"))
+    log = task.work / "log" / task.weights.stem
     if task.way in (READER, LABELS_ONLY):
-        log = task.work / "log" / task.weights.stem
         network: nn.Module = r1.teach_reader(scans, task.preset, task.seed, task.way == READER, where, log)
         weights = {k: half(v) for k, v in network.state_dict().items()}
     else:
         entered = r1.published_teaching(scans, task.seed) if task.way == PUBLISHED else r1.same_teaching(scans)
-        network = r1.teach_dspic(scans, entered, task.preset, task.seed, where)
+        network = r1.teach_dspic(scans, entered, task.preset, task.seed, where, log)
         weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     part = task.weights.with_suffix(".part")
     save_file(weights, part)
@@ -131,8 +133,3 @@ def save(path: Path, **arrays: Any) -> None:
     part = path.with_name(f".{path.name}.npz")
     np.savez_compressed(part, **arrays)
     part.replace(path)
-
-
-def _kept(path: Path, make: Callable[[], Scans]) -> None:
-    if not path.exists():
-        save_scans(make(), path)

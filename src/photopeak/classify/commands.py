@@ -1,0 +1,99 @@
+"""``photopeak read PATH …``: readings of whole-body bone scans."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from photopeak.classify.reader import SHIPPED
+from photopeak.core import PhotopeakError, Study
+
+TOGETHER = 16
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Write PNG, JSON, DICOM SR and SEG to this folder.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document a scan (schema reading/1) instead of words."
+)
+@click.option("--bundle", default=SHIPPED, show_default=True, help="Weights: a name or a folder.")
+@click.option("--assume", multiple=True, metavar="KEY=VALUE", help="State a fact the file lacks.")
+def read(paths: tuple[Path, ...], out: Path | None, as_json: bool, bundle: str, assume: tuple[str, ...]) -> None:
+    """Read whole-body bone scans: files, folders, archives, as many as there are.
+
+    Says what it sees and how sure it is. Research software, not a medical device, taught with simulated patients.
+    """
+    from photopeak.classify.reader import load_model
+    from photopeak.classify.reports import in_words, readings
+
+    model = load_model(bundle)
+    failed = 0
+    for group in _groups(paths, assume):
+        done = readings(model, [s for _, s in group], [str(p) for p, _ in group])
+        for (path, study), (reading, scan, views) in zip(group, done, strict=True):
+            failed += bool(reading.refused)
+            click.echo(json.dumps(reading.to_json(), ensure_ascii=False) if as_json else in_words(reading))
+            if out is not None and scan is not None and views is not None:
+                _write(out, path, study, model, reading, scan, views)
+    if failed:
+        raise PhotopeakError(f"{failed} scans were not read; the reasons are above.")
+
+
+def _groups(paths: Sequence[Path], assume: Sequence[str]) -> Iterator[list[tuple[Path, Study]]]:
+    """Studies with the file they are from, a few at a time."""
+    from photopeak.dicom import parse_assumptions
+    from photopeak.dicom import read as read_dicom
+
+    stated = parse_assumptions(tuple(assume))
+    group: list[tuple[Path, Study]] = []
+    for path in _files(paths):
+        group += [(path, study) for study in read_dicom(path, assume=stated)]
+        if len(group) >= TOGETHER:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.suffix.lower() in (".dcm", ".ima", "") and p.is_file())
+            if not files:
+                raise PhotopeakError(f"{path} holds no DICOM file. Remedy: name a folder with .dcm files.")
+            yield from files
+        else:
+            yield path
+
+
+def _write(out: Path, path: Path, study: Study, model: Any, reading: Any, scan: Any, views: Any) -> None:
+    """One folder a scan, whole or not at all."""
+    from pydicom import dcmread
+
+    from photopeak.classify.reader import entries
+    from photopeak.classify.reports import draw
+    from photopeak.core import Mask
+    from photopeak.dicom.cohort import whole_folder
+    from photopeak.dicom.seg_writing import write_segmentation
+    from photopeak.dicom.sr_writing import write_report
+
+    source = dcmread(path)
+    made = entries(study, model, scan, views)
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in reading.patient_id or path.stem)
+    folder = out / f"{name}-{reading.series_uid[-8:]}"
+    with whole_folder(folder) as work:
+        (work / "reading.json").write_text(json.dumps(reading.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        draw(study, reading, work / "reading.png")
+        write_report(reading, source, work / "report.dcm")
+        for what in ("regions", "lesions"):
+            mask = made[f"reader/{what}"]
+            assert isinstance(mask, Mask)
+            for v, view in enumerate(mask.grid.axes[0].labels):
+                if mask.values[v].any():
+                    write_segmentation(reading, source, mask, view, work / f"{what}-{view}.dcm")
+    click.echo(f"  wrote {folder}", err=True)
