@@ -16,6 +16,8 @@ from photopeak import __version__
 #: command -> (where it is, one line of help)
 COMMANDS = {
     "simulate": ("photopeak.patients.commands:simulate", "Simulate patients: scans with truth and reports."),
+    "read": ("photopeak.classify.commands:read", "Read whole-body bone scans: words, JSON, PNG, DICOM SR and SEG."),
+    "reproduce": ("photopeak.recipes.commands:reproduce", "Run a published system, or ours, again."),
     "evaluate": ("photopeak.evaluate.commands:evaluate", "Figures of readings, and of two against each other."),
     "dicom": ("photopeak.dicom.commands:dicom", "Show, index, validate and anonymise DICOM files."),
     "cite": ("photopeak.dicom.commands:cite", "BibTeX for what a study's history used."),

@@ -6,9 +6,6 @@ from hypothesis import strategies as st
 from photopeak.core import PhotopeakError
 from photopeak.evaluate import metrics
 
-FIG_9A = np.array([[81, 0, 0], [0, 146, 0], [0, 0, 132]])
-"""The right cases of the published figure; the errors below are placed so that its three specificities come out."""
-
 
 def by_hand() -> tuple[np.ndarray, np.ndarray]:
     labels = np.array([0, 0, 0, 1, 1, 2])
@@ -36,7 +33,7 @@ def test_published_specificity_counts_only_right_cases_of_other_classes() -> Non
     false = np.array([319 - 278, 238 - 213, 274 - 227])
     assert (right.sum() - right).tolist() == [278, 213, 227]
     c = np.diag(right)
-    c[1, 0], c[0, 1], c[0, 2] = false  # whatever the rows: only the columns' errors count
+    c[1, 0], c[0, 1], c[0, 2] = false  # the paper does not say which rows; only the columns' sums count
     published = metrics.per_class(c)["specificity_published"]
     assert published == pytest.approx([278 / 319, 213 / 238, 227 / 274])
     assert (metrics.per_class(c)["specificity"] >= published).all()
@@ -72,6 +69,42 @@ def test_sensitivity_at_a_specificity_keeps_that_specificity() -> None:
     assert 0.7 < sensitivity < 0.85  # Φ(2 − 1.28) = 0.76
 
 
+def test_nothing_is_accurate_without_cases() -> None:
+    assert np.isnan(metrics.accuracy(np.zeros((3, 3), int)))
+
+
+def test_sensitivity_at_ten_negatives_may_spend_one_of_them() -> None:
+    positive = np.arange(20) < 10
+    score = np.where(positive, 0.5, np.linspace(0.05, 0.4, 20))
+    score[-1] = 0.9  # one negative above all positives: just what a specificity of 0.9 allows
+    assert metrics.sensitivity_at(positive, score, 0.9) == 1
+    assert metrics.sensitivity_at(positive, score, 0.95) == 0
+    assert metrics.sensitivity_at(positive, score, 0.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("shows", "top", "right"),
+    [
+        ("M", 1, False),
+        ("M", 2, True),
+        ("N", 2, False),
+        ("A", 1, True),
+        ("MA", 1, True),
+        ("MA", 2, True),
+        ("NA", 2, False),
+    ],
+)
+def test_a_case_of_two_classes_needs_both_named(shows: str, top: int, right: bool) -> None:
+    truth = np.array([[c in shows for c in "NMA"]])
+    assert metrics.right_at(truth, np.array([[0.1, 0.3, 0.6]]), top).tolist() == [right]
+
+
 def test_confusion_refuses_a_case_of_two_classes() -> None:
     with pytest.raises(PhotopeakError, match="exactly one class"):
         metrics.confusion(np.array([[True, True]]), np.array([[0.5, 0.5]]))
+
+
+def test_macro_area_is_the_mean_over_classes() -> None:
+    truth, scores = by_hand()
+    areas = [metrics.auc(truth[:, k], scores[:, k]) for k in range(3)]
+    assert metrics.macro_auc(truth, scores) == pytest.approx(np.mean(areas))

@@ -2,27 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from evaluate.made_up import some
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photopeak.cli import root
 from photopeak.core import PhotopeakError
 from photopeak.evaluate.predictions import Predictions, by_patient, read_predictions, write_predictions
 
 HEAD = "patient,view,fold,label,score_N,score_M,score_A\n"
-
-
-def some(n: int = 200, seed: int = 0, skill: float = 2.0) -> Predictions:
-    """Two views a patient; scores that know the label as well as ``skill`` says."""
-    labels = np.random.default_rng(99).choice(["N", "M", "A", "M&A"], n // 2, p=[0.4, 0.25, 0.25, 0.1])
-    truth = np.array([[c in str(x).split("&") for c in "NMA"] for x in np.repeat(labels, 2)])
-    logits = np.random.default_rng(seed).normal(size=(n, 3)) + skill * truth
-    scores = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    patients = tuple(f"P{i // 2}" for i in range(n))
-    views = tuple(("anterior", "posterior")[i % 2] for i in range(n))
-    words = tuple(str(x) for x in np.repeat(labels, 2))
-    return Predictions(patients, views, ("0",) * n, words, ("N", "M", "A"), scores)
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), max_size=8)
@@ -51,7 +38,7 @@ def test_what_is_written_is_read_back(
         these.labels,
         these.classes,
     )
-    np.testing.assert_allclose(back.scores, these.scores, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(back.scores, these.scores, rtol=1e-8)
 
 
 def test_two_scores_make_the_third(tmp_path: Path) -> None:
@@ -66,7 +53,12 @@ def test_two_scores_make_the_third(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("patient,view,label,score_N,score_M\n", "lacks fold"),
+        ("patient,view,label,score_N,score_M\n", "line 1: lacks fold"),
+        ("patient,view,fold,label,score_M\n", "line 1: lacks scores"),
+        ("patient,view,fold,label,score_M,score_M\n", "line 1: names score_M twice"),
+        (HEAD + "P1,anterior,0,M,0.1,0.2,0.7,0.1\n", "line 2: more values than columns"),
+        (HEAD + "\n\n,anterior,0,M,0.1,0.2,0.7\n", "line 4: no patient"),
+        (HEAD + "P1,anterior,0,N&M,0.1,0.2,0.7\n", "line 2: the label 'N&M'"),
         (HEAD, "no case"),
         (HEAD + "P1,anterior,0,X,0.1,0.2,0.7\n", "line 2: the label 'X'"),
         (HEAD + "P1,anterior,0,M,0.1,nan,0.7\n", "line 2: score_M is 'nan'"),
@@ -91,24 +83,34 @@ def test_patients_are_means_of_their_views() -> None:
     assert one.scores[7] == pytest.approx(these.scores[14:16].mean(0))
 
 
-def test_the_command_prints_figures_and_their_difference(tmp_path: Path) -> None:
-    write_predictions(some(seed=1, skill=3.0), tmp_path / "a.csv")
-    write_predictions(some(seed=2, skill=1.0), tmp_path / "b.csv")
-    files = [str(tmp_path / f) for f in ("a.csv", "b.csv")]
-    options = ["--resamples", "200", "--json", str(tmp_path / "f.json"), "--plot", str(tmp_path / "f.png")]
-    done = CliRunner().invoke(root, ["evaluate", *files, *options])
-    assert done.exit_code == 0, done.output
-    assert "100 patients" in done.output
-    line = next(x for x in done.output.split("−")[1].splitlines() if x.strip().startswith("auc "))
-    assert float(line.split()[2]) > 0  # the better reading is better beyond its interval
-    assert "DeLong p" in done.output
-    assert (tmp_path / "f.png").stat().st_size > 10_000
-    assert "top2_of_several" in (tmp_path / "f.json").read_text()
+def test_single_precision_comes_back_as_it_was(tmp_path: Path) -> None:
+    score = np.random.default_rng(0).random((50, 3)).astype(np.float32)
+    n = len(score)
+    these = Predictions(tuple(map(str, range(n))), ("",) * n, ("",) * n, ("M",) * n, ("N", "M", "A"), score)
+    write_predictions(these, tmp_path / "p.csv")
+    assert (read_predictions(tmp_path / "p.csv").scores.astype(np.float32) == score).all()
 
 
-def test_files_of_other_cases_are_refused(tmp_path: Path) -> None:
-    write_predictions(some(20), tmp_path / "a.csv")
-    write_predictions(some(40), tmp_path / "b.csv")
-    done = CliRunner().invoke(root, ["evaluate", str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--resamples", "20"])
-    assert isinstance(done.exception, PhotopeakError)
-    assert "same cases" in str(done.exception)
+def test_a_spreadsheets_mark_in_front_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("\ufeff" + HEAD + "P1,anterior,0,M,0.1,0.2,0.7\n", encoding="utf-8")
+    assert read_predictions(tmp_path / "p.csv").patients == ("P1",)
+
+
+def test_a_patient_of_two_labels_is_no_case(tmp_path: Path) -> None:
+    text = HEAD + "P1,anterior,0,M,0.1,0.2,0.7\nP1,posterior,0,A,0.1,0.2,0.7\n"
+    (tmp_path / "p.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(PhotopeakError, match="patient P1 is labelled M and A"):
+        by_patient(read_predictions(tmp_path / "p.csv"))
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PhotopeakError, match=r"none\.csv cannot be read"):
+        read_predictions(tmp_path / "none.csv")
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    these = some(4)
+    broken = Predictions(these.patients, these.views[:1], these.folds, these.labels, these.classes, these.scores)
+    with pytest.raises(ValueError, match="zip"):
+        write_predictions(broken, tmp_path / "p.csv")
+    assert not list(tmp_path.iterdir())

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8, UInt16
+from jaxtyping import Float, Int, Shaped, UInt8, UInt16
 
 from photopeak.core import Image, Mask, Measurement, PhotopeakError, Study
 
@@ -162,14 +162,14 @@ def canonical(study: Study) -> UInt16[np.ndarray, "2 512 128"]:
     return summed
 
 
-def binned(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def binned(values: Shaped[np.ndarray, "v h w"]) -> Shaped[np.ndarray, "v y x"]:
     """Sums over 2 × 2 pixels.
 
     >>> binned(np.ones((1, 4, 2), int)).tolist()
     [[[4], [4]]]
     """
     v, h, w = values.shape
-    summed: np.ndarray[Any, Any] = values.reshape(v, h // 2, 2, w // 2, 2).sum(axis=(2, 4))
+    summed: Shaped[np.ndarray, "v y x"] = values.reshape(v, h // 2, 2, w // 2, 2).sum(axis=(2, 4))
     return summed
 
 

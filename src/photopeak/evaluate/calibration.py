@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 Yes = Bool[np.ndarray, " n"]
 P = Float[np.ndarray, " n"]
+Equal = Literal["width", "mass"]
 NEARLY_0 = 1e-7
 
 
-def reliability(positive: Yes, p: P, bins: int = 10) -> Float[np.ndarray, "bin 3"]:
-    """In bins of equal width: mean probability, share of positives, number of cases. Empty bins are left out."""
-    number = np.clip((p * bins).astype(int), 0, bins - 1)
-    rows = [(p[number == b].mean(), positive[number == b].mean(), (number == b).sum()) for b in np.unique(number)]
-    return np.array(rows, dtype=float)
+def reliability(positive: Yes, p: P, bins: int = 10, equal: Equal = "width") -> Float[np.ndarray, "bin 3"]:
+    """Mean probability, share of positives and number of cases of each bin; empty bins are left out.
+
+    Bins are of equal width, or of equal mass: as many cases in each, except that equal probabilities stay together.
+    """
+    if equal == "width":
+        number = np.clip((p * bins).astype(int), 0, bins - 1)
+    else:
+        number = np.searchsorted(np.quantile(p, np.arange(1, bins) / bins), p, side="right")
+    n = np.bincount(number, minlength=bins)
+    sums = (np.bincount(number, weights, minlength=bins) for weights in (p, positive))
+    mean, share = (s[n > 0] / n[n > 0] for s in sums)
+    return np.stack((mean, share, n[n > 0].astype(float)), 1)
 
 
-def expected_calibration_error(positive: Yes, p: P, bins: int = 10) -> float:
+def expected_calibration_error(positive: Yes, p: P, bins: int = 10, equal: Equal = "width") -> float:
     """ECE = Σ_b n_b/n |mean probability − share of positives| :cite:`guo2017`.
 
     >>> expected_calibration_error(np.array([True, False]), np.array([1.0, 0.0]))
     0.0
     """
-    table = reliability(positive, p, bins)
+    table = reliability(positive, p, bins, equal)
     return float((table[:, 2] * np.abs(table[:, 0] - table[:, 1])).sum() / len(p))
 
 
@@ -34,13 +46,34 @@ def brier(positive: Yes, p: P) -> float:
 
 def temperature(positive: Yes, logits: P) -> float:
     """The T that makes σ(logit / T) most likely; one number, so the order of the cases stays :cite:`guo2017`."""
-    from scipy.optimize import minimize_scalar
 
-    def loss(log_t: float) -> float:
-        z = logits / np.exp(log_t)
+    def loss(t: float) -> float:
+        z = logits / t
         return float(np.mean(np.logaddexp(0, z) - positive * z))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+    return _best(loss)
+
+
+def softmax_temperature(labels: Int[np.ndarray, " n"], logits: Float[np.ndarray, "n k"]) -> float:
+    """The T that makes softmax(logits / T) most likely, for classes that exclude each other :cite:`guo2017`."""
+    from scipy.special import logsumexp
+
+    own = np.take_along_axis(logits, labels[:, None], 1)[:, 0]
+
+    def loss(t: float) -> float:
+        return float(np.mean(logsumexp(logits / t, axis=1) - own / t))
+
+    return _best(loss)
+
+
+def _best(loss: Callable[[float], float]) -> float:
+    """The temperature of least loss between 1/20 and 20, searched on a logarithmic scale."""
+    from scipy.optimize import minimize_scalar
+
+    def of_log(log_t: float) -> float:
+        return loss(float(np.exp(log_t)))
+
+    return float(np.exp(minimize_scalar(of_log, bounds=(-3, 3), method="bounded").x))
 
 
 def sigmoid(logits: P, t: float = 1.0) -> P:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from photopeak.evaluate.summary import Figures, Level
+if TYPE_CHECKING:
+    from photopeak.evaluate.summary import Figures, Level
 
 
 @click.command()
-@click.argument("a", type=click.Path(exists=True, path_type=Path))
-@click.argument("b", type=click.Path(exists=True, path_type=Path), required=False)
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path), required=False)
 @click.option("--level", type=click.Choice(["patient", "image"]), default="patient", show_default=True, help="Cases.")
 @click.option("--resamples", type=click.IntRange(20), default=2000, show_default=True, help="Of the bootstrap.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap.")
@@ -29,30 +31,37 @@ def evaluate(
     from photopeak.evaluate.predictions import read_predictions
     from photopeak.evaluate.summary import Resampling, at_level, compare
     from photopeak.evaluate.summary import evaluate as figures_of
+    from photopeak.evaluate.table import table
 
     how = Resampling(resamples, seed=seed)
     files = {path: read_predictions(path) for path in (a, b) if path is not None}
-    record: dict[str, Figures] = {}
-    for path, these in files.items():
-        record[str(path)] = figures_of(these, level, how)
-        click.echo(_table(f"{path}: {len(at_level(these, level))} {level}s", record[str(path)]))
-    if b is not None:
-        record["difference"] = compare(files[a], files[b], level, how)
-        click.echo(_table(f"{a} − {b}", record["difference"]))
+    classes = files[a].classes
+    parts: dict[str, Figures]
+    if b is None:
+        titles, parts = [str(a)], {"figures": figures_of(files[a], level, how)}
+    else:
+        both = compare(files[a], files[b], level, how)
+        titles, parts = [str(a), str(b), f"{a} − {b}"], {"figures": both.a, "b": both.b, "difference": both.difference}
+    for title, figures in zip(titles, parts.values(), strict=True):
+        n = len(at_level(files[a], level))
+        click.echo(table(f"{title}: {n} {level}s, 95 % intervals", figures, classes))
     if json_path is not None:
-        work = json_path.with_name(f".{json_path.name}.{os.getpid()}")
-        work.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        work.replace(json_path)
+        _write_json(json_path, parts)
     if plot_path is not None:
         from photopeak.evaluate.plots import report_figure, save_figure
 
-        save_figure(report_figure({p.stem: at_level(t, level) for p, t in files.items()}), plot_path)
+        names = [p.stem for p in files] if len({p.stem for p in files}) == len(files) else ["A", "B"]
+        readings = {name: at_level(these, level) for name, these in zip(names, files.values(), strict=True)}
+        save_figure(report_figure(readings), plot_path)
         click.echo(f"figure {plot_path}")
 
 
-def _table(title: str, figures: Figures) -> str:
-    lines = [title]
-    for name, f in figures.items():
-        p = f"   DeLong p {f['p_delong']:.2g}" if "p_delong" in f else ""
-        lines.append(f"  {name:28s} {f['value']:7.4f}   {f['low']:7.4f} to {f['high']:7.4f}{p}")
-    return "\n".join(lines) + "\n"
+def _write_json(path: Path, parts: dict[str, Figures]) -> None:
+    from photopeak.evaluate.writing import whole
+
+    def plain(figures: Figures) -> dict[str, Any]:
+        return {name: {k: v for k, v in asdict(f).items() if v is not None} for name, f in figures.items()}
+
+    with whole(path) as work:
+        text = json.dumps({part: plain(figures) for part, figures in parts.items()}, indent=1, allow_nan=False)
+        work.write_text(text + "\n", encoding="utf-8")

@@ -37,8 +37,11 @@ def delong(
     from scipy.stats import norm
 
     _independent(patients)
-    if not positive.any() or positive.all():
-        raise PhotopeakError("DeLong's test needs positive and negative cases. Remedy: choose another class.")
+    if min(positive.sum(), (~positive).sum()) < 2:
+        raise PhotopeakError(
+            f"DeLong's test needs two positive and two negative cases, and {positive.sum()} of {len(positive)} are "
+            "positive. Remedy: choose another class, or more cases."
+        )
     areas, covariance = _areas(positive, np.stack((a, b)))
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     difference = float(areas[0] - areas[1])
@@ -75,5 +78,5 @@ def _areas(
 
 def _covariance(v: Float[np.ndarray, "2 n"]) -> Float[np.ndarray, "2 2"]:
     centred = v - v.mean(1, keepdims=True)
-    out: Float[np.ndarray, "2 2"] = centred @ centred.T / max(v.shape[1] - 1, 1)
+    out: Float[np.ndarray, "2 2"] = centred @ centred.T / (v.shape[1] - 1)
     return out

@@ -60,12 +60,12 @@ def confusion(truth: Truth, scores: Scores) -> Confusion:
 
 
 def accuracy(c: Confusion) -> float:
-    """Right cases over all.
+    """Right cases over all; NaN where there is none.
 
     >>> accuracy(np.array([[3, 1], [0, 4]]))
     0.875
     """
-    return float(np.trace(c) / c.sum())
+    return float(np.trace(c) / c.sum()) if c.any() else float("nan")
 
 
 def per_class(c: Confusion) -> dict[str, Float[np.ndarray, " k"]]:
@@ -99,11 +99,24 @@ def averages(c: Confusion) -> dict[str, float]:
     return {"accuracy": accuracy(c), **means, "f1_harmonic": 2 * p * s / (p + s) if p + s else float("nan")}
 
 
+def right_at(truth: Truth, scores: Scores, top: int) -> Bool[np.ndarray, " n"]:
+    """Which cases are right when the ``top`` classes of highest score are named.
+
+    A case is right when all its classes are named; one with more classes than are named, when only such are named.
+
+    >>> right_at(np.array([[False, True, True]]), np.array([[0.1, 0.2, 0.7]]), 1).tolist()
+    [True]
+    """
+    named = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    found = np.take_along_axis(truth, named, 1).sum(1)
+    return np.asarray((found > 0) & (found == np.minimum(truth.sum(1), top)))
+
+
 def sensitivity_at(positive: Bool[np.ndarray, " n"], score: Float[np.ndarray, " n"], specificity: float) -> float:
     """The greatest sensitivity of any threshold at which the specificity is at least ``specificity``."""
     order = np.sort(score[~positive])
-    allowed = int(np.floor((1 - specificity) * len(order)))
-    threshold = order[len(order) - 1 - allowed]
+    allowed = int(np.floor((1 - specificity) * len(order) + 1e-9))  # (1 − 0.9) · 10 must not fall short of 1
+    threshold = order[len(order) - 1 - allowed] if allowed < len(order) else -np.inf
     return float((score[positive] > threshold).mean())
 
 

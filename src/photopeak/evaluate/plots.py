@@ -1,68 +1,158 @@
-"""Figures of readings: ROC, calibration, risk against coverage, net benefit."""
+"""Figures of readings: ROC, reliability, net benefit (a panel a class), and risk against coverage.
+
+``readings`` maps a name to predictions of the same classes; each reading keeps its colour in every panel.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from jaxtyping import Bool, Float
 
+from photopeak.core import PhotopeakError
 from photopeak.evaluate import metrics
 from photopeak.evaluate.calibration import net_benefit, reliability
+from photopeak.evaluate.conformal import area_under_risk_coverage, risk_coverage
 from photopeak.evaluate.predictions import Predictions
+from photopeak.evaluate.writing import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+Readings = Mapping[str, Predictions]
+Panel = Callable[["Axes", Readings, int], None]
+COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Told apart by people who see colours differently :cite:`wong2011`."""
+WIDTH_IN, HEIGHT_IN = 3.0, 2.9
+GREY = "0.55"
 
 
-def report_figure(readings: Mapping[str, Predictions]) -> Figure:
-    """For each class a column (ROC, calibration, net benefit), for each reading a colour."""
-    from matplotlib.figure import Figure as New
+def roc_figure(readings: Readings) -> Figure:
+    """Sensitivity against 1 − specificity; areas in the legend."""
+    return _grid(readings, [_roc])
 
-    first = next(iter(readings.values()))
-    figure = New(figsize=(3.4 * len(first.classes), 9.6), layout="constrained")
-    axes = figure.subplots(3, len(first.classes), squeeze=False)
-    for k, name in enumerate(first.classes):
-        for (reading, these), colour in zip(readings.items(), COLOURS, strict=False):
-            truth, score = these.truth[:, k], these.scores[:, k]
-            area = metrics.auc(truth, score)
-            axes[0, k].plot(*metrics.roc(truth, score), color=colour, label=f"{reading} {area:.3f}")
-            table = reliability(truth, score)
-            axes[1, k].plot(table[:, 0], table[:, 1], "o-", color=colour, ms=4, label=reading)
-            thresholds = np.linspace(0.02, 0.9, 45)
-            axes[2, k].plot(thresholds, net_benefit(truth, score, thresholds)[:, 0], color=colour, label=reading)
-        everybody = net_benefit(truth, score, thresholds)[:, 1]
-        axes[2, k].plot(thresholds, everybody, color="0.5", lw=0.8, ls="--", label="everybody")
-        axes[2, k].axhline(0, color="0.5", lw=0.8, label="nobody")
-        _dress(axes[:, k], name, float(truth.mean()))
+
+def reliability_figure(readings: Readings) -> Figure:
+    """The share of positives against the mean probability, in ten bins of equal mass."""
+    return _grid(readings, [_reliability])
+
+
+def decision_figure(readings: Readings) -> Figure:
+    """Net benefit against the probability from which one acts."""
+    return _grid(readings, [_decision])
+
+
+def report_figure(readings: Readings) -> Figure:
+    """These three, one below the other."""
+    return _grid(readings, [_roc, _reliability, _decision])
+
+
+def risk_coverage_figure(readings: Readings) -> Figure:
+    """The share of errors among the cases that are read, when the least sure are left to a human."""
+    (ax,) = _axes(1, 1, wider=1.4).ravel()
+    for (name, these), colour in zip(readings.items(), _colours(readings), strict=True):
+        right, sure = metrics.right_at(these.truth, these.scores, 1), these.scores.max(1)
+        covered, risk = risk_coverage(right, sure)
+        ax.plot(covered, risk, color=colour, label=f"{name}  {area_under_risk_coverage(right, sure):.3f}")
+    _dress(ax, "risk and coverage (area)", "share of cases read", "share of errors among them")
+    ax.set_xlim(0, 1)
+    ax.set_ylim(bottom=0)
+    ax.legend(**LEGEND, loc="upper left")
+    figure: Figure = ax.figure
     return figure
 
 
-def _dress(axes: np.ndarray[tuple[int], np.dtype[np.object_]], name: str, share: float) -> None:
-    words = (
-        (f"{name}: area under the curve", "1 − specificity", "sensitivity"),
-        ("calibration", "probability", "share of positives"),
-        ("net benefit", "threshold", "per patient"),
-    )
-    for ax, (title, x, y) in zip(axes, words, strict=True):
-        one: Axes = ax
-        one.set_title(title, fontsize=10)
-        one.set_xlabel(x)
-        one.set_ylabel(y)
-        one.legend(fontsize=8, frameon=False)
-        one.spines[["top", "right"]].set_visible(False)
-    for ax in axes[:2]:
-        ax.plot([0, 1], [0, 1], color="0.8", lw=0.8, zorder=0)
-    axes[2].set_ylim(-0.1 * share, 1.1 * share)
-
-
 def save_figure(figure: Figure, path: Path) -> Path:
-    """As PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    """In the format of the file's ending, whole or not at all."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    if path.suffix.lower().lstrip(".") not in FigureCanvasBase.filetypes:
+        raise PhotopeakError(f"{path} has no ending of a picture. Remedy: name it .png, .svg or .pdf.")
+    with whole(path) as work:
+        figure.savefig(work, dpi=130)
     return path
+
+
+LEGEND: Final = {"fontsize": 8, "frameon": False, "handlelength": 1.4}
+
+
+def _colours(readings: Readings) -> Sequence[str]:
+    if len(readings) > len(COLOURS):
+        raise PhotopeakError(f"{len(readings)} readings in one figure. Remedy: draw at most {len(COLOURS)}.")
+    return COLOURS[: len(readings)]
+
+
+def _axes(rows: int, columns: int, wider: float = 1.0) -> np.ndarray[tuple[int, int], np.dtype[np.object_]]:
+    from matplotlib.figure import Figure as New
+
+    figure = New(figsize=(wider * WIDTH_IN * columns, HEIGHT_IN * rows), layout="constrained")
+    axes: np.ndarray[tuple[int, int], np.dtype[np.object_]] = figure.subplots(rows, columns, squeeze=False)
+    return axes
+
+
+def _grid(readings: Readings, panels: Sequence[Panel]) -> Figure:
+    classes = next(iter(readings.values())).classes
+    if any(these.classes != classes for these in readings.values()):
+        raise PhotopeakError("readings of different classes cannot share panels. Remedy: draw them apart.")
+    axes = _axes(len(panels), len(classes))
+    for row, panel in zip(axes, panels, strict=True):
+        for k in range(len(classes)):
+            panel(row[k], readings, k)
+    figure: Figure = axes[0, 0].figure
+    return figure
+
+
+def _each(readings: Readings, k: int) -> list[tuple[str, str, Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]]:
+    colours = _colours(readings)
+    return [(n, c, r.truth[:, k], r.scores[:, k]) for (n, r), c in zip(readings.items(), colours, strict=True)]
+
+
+def _class(readings: Readings, k: int) -> str:
+    return next(iter(readings.values())).classes[k]
+
+
+def _roc(ax: Axes, readings: Readings, k: int) -> None:
+    for name, colour, positive, score in _each(readings, k):
+        ax.plot(*metrics.roc(positive, score), color=colour, label=f"{name}  {metrics.auc(positive, score):.3f}")
+    _diagonal(ax)
+    _dress(ax, f"{_class(readings, k)}: ROC (area)", "1 − specificity", "sensitivity")
+    ax.legend(**LEGEND, loc="lower right")
+
+
+def _reliability(ax: Axes, readings: Readings, k: int) -> None:
+    for name, colour, positive, score in _each(readings, k):
+        table = reliability(positive, score, equal="mass")
+        ax.plot(table[:, 0], table[:, 1], "o-", color=colour, ms=3.5, label=name)
+    _diagonal(ax)
+    _dress(ax, f"{_class(readings, k)}: reliability", "mean probability", "share of positives")
+    ax.legend(**LEGEND, loc="upper left")
+
+
+def _decision(ax: Axes, readings: Readings, k: int) -> None:
+    thresholds, best = np.linspace(0.01, 0.9, 90), 0.0
+    for name, colour, positive, score in _each(readings, k):
+        benefit = net_benefit(positive, score, thresholds)
+        ax.plot(thresholds, benefit[:, 0], color=colour, label=name)
+        best = max(best, float(benefit.max()))
+    ax.plot(thresholds, benefit[:, 1], color=GREY, lw=1, ls="--", label="act on all")
+    ax.axhline(0, color=GREY, lw=1, label="act on none")
+    _dress(ax, f"{_class(readings, k)}: net benefit", "act from this probability on", "net benefit a case")
+    ax.set_ylim(-0.15 * best, 1.5 * best)  # room for the legend
+    ax.legend(**LEGEND, loc="upper right")
+
+
+def _diagonal(ax: Axes) -> None:
+    ax.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls=":", zorder=0)
+    ax.set_aspect("equal")
+
+
+def _dress(ax: Axes, title: str, x: str, y: str) -> None:
+    ax.set_title(title, fontsize=10)
+    ax.set_xlabel(x, fontsize=9)
+    ax.set_ylabel(y, fontsize=9)
+    ax.tick_params(labelsize=8)
+    ax.spines[["top", "right"]].set_visible(False)

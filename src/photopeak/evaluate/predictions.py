@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from photopeak.core import PhotopeakError
+from photopeak.evaluate.writing import whole
 
 FIXED: Final = ("patient", "view", "fold", "label")
 NORMAL: Final = "N"
@@ -38,7 +39,7 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.patients)
 
-    @property
+    @cached_property
     def truth(self) -> Bool[np.ndarray, "n k"]:
         """Which classes each case shows: M&A shows both."""
         return np.array([[c in label.split("&") for c in self.classes] for label in self.labels])
@@ -64,32 +65,31 @@ def by_patient(these: Predictions) -> Predictions:
 
 
 def write_predictions(these: Predictions, path: Path) -> None:
-    """One file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    work = path.with_name(f".{path.name}.{os.getpid()}")
-    with work.open("w", newline="", encoding="utf-8") as f:
+    """One file, whole or not at all; nine digits, so that single precision comes back as it was."""
+    with whole(path) as work, work.open("w", newline="", encoding="utf-8") as f:
         table = csv.writer(f, lineterminator="\n")
         table.writerow([*FIXED, *(f"score_{c}" for c in these.classes)])
         columns = zip(these.patients, these.views, these.folds, these.labels, these.scores.tolist(), strict=True)
-        table.writerows([p, v, o, label, *(f"{x:.6g}" for x in row)] for p, v, o, label, row in columns)
-    work.replace(path)
+        table.writerows([p, v, o, label, *(f"{x:.9g}" for x in row)] for p, v, o, label, row in columns)
 
 
 def read_predictions(path: str | Path) -> Predictions:
     """Read and check a file; what is wrong is said with its line."""
     path = Path(path)
     try:
-        with path.open(newline="", encoding="utf-8") as f:
-            reader = csv.DictReader(f)
-            classes = _classes(path, reader.fieldnames or ())
-            rows = [_row(path, i, raw, classes) for i, raw in enumerate(reader, 2)]
+        with path.open(newline="", encoding="utf-8-sig") as f:  # spreadsheets put a mark in front
+            table = csv.DictReader(f)
+            classes = _classes(path, table.fieldnames or ())
+            numbered = ((table.line_num, raw) for raw in table)  # empty lines are skipped, but counted
+            lines = {line: _row(f"{path} line {line}", raw, classes) for line, raw in numbered}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise PhotopeakError(f"{path} cannot be read: {error}. Remedy: name a CSV file of predictions.") from error
-    if not rows:
+    if not lines:
         raise PhotopeakError(f"{path} holds no case. Remedy: name a file with at least one line.")
-    _unique(path, [r[0] for r in rows])
-    patients, views, folds, labels = zip(*(r[0] for r in rows), strict=True)
-    return _with_normal(Predictions(patients, views, folds, labels, classes, np.array([r[1] for r in rows])))
+    _unique(path, {line: words for line, (words, _) in lines.items()})
+    patients, views, folds, labels = zip(*(words for words, _ in lines.values()), strict=True)
+    scores = np.array([scores for _, scores in lines.values()])
+    return _with_normal(Predictions(patients, views, folds, labels, classes, scores))
 
 
 def _with_normal(these: Predictions) -> Predictions:
@@ -103,42 +103,51 @@ def _with_normal(these: Predictions) -> Predictions:
 def _classes(path: Path, columns: Sequence[str]) -> tuple[str, ...]:
     missing = [c for c in FIXED if c not in columns]
     classes = tuple(c.removeprefix("score_") for c in columns if c.startswith("score_"))
-    if missing or len(classes) < 2:
+    wrong = f"lacks {', '.join(missing) or 'scores'}" if missing or len(classes) < 2 else ""
+    if len(set(columns)) < len(columns):
+        wrong = f"names {', '.join(sorted({c for c in columns if columns.count(c) > 1}))} twice"
+    if wrong:
         raise PhotopeakError(
-            f"{path} lacks {', '.join(missing) or 'scores'}. "
-            f"Remedy: the columns are {', '.join(FIXED)} and at least two score_<class>."
+            f"{path} line 1: {wrong}. Remedy: the columns are {', '.join(FIXED)} and at least two score_<class>."
         )
     return classes
 
 
-def _row(
-    path: Path, line: int, raw: Mapping[str, str | None], classes: tuple[str, ...]
-) -> tuple[tuple[str, ...], list[float]]:
-    def wrong(what: str) -> PhotopeakError:
-        return PhotopeakError(f"{path} line {line}: {what}")
-
+def _row(where: str, raw: Mapping[str, str | None], classes: tuple[str, ...]) -> tuple[tuple[str, ...], list[float]]:
+    if None in raw:
+        raise PhotopeakError(f"{where}: more values than columns. Remedy: quote values that hold a comma.")
     words = tuple(raw[c] or "" for c in FIXED)
-    known = {NORMAL, *classes}
-    if not words[3] or not set(words[3].split("&")) <= known:
-        raise wrong(f"the label {words[3]!r} is none of {', '.join(sorted(known))}. Remedy: use these, or two with &.")
-    scores = []
-    for c in classes:
-        try:
-            p = float(raw[f"score_{c}"] or "")
-        except ValueError:
-            p = math.nan
-        if not 0 <= p <= 1:
-            raise wrong(f"score_{c} is {raw[f'score_{c}']!r}. Remedy: a probability from 0 to 1.")
-        scores.append(p)
-    return words, scores
+    if not words[0]:
+        raise PhotopeakError(f"{where}: no patient. Remedy: give each patient a name; intervals depend on it.")
+    _check_label(where, words[3], classes)
+    return words, [_score(where, f"score_{c}", raw[f"score_{c}"]) for c in classes]
 
 
-def _unique(path: Path, keys: Sequence[tuple[str, ...]]) -> None:
+def _check_label(where: str, label: str, classes: tuple[str, ...]) -> None:
+    known, parts = {NORMAL, *classes}, label.split("&")
+    if not set(parts) <= known or len(set(parts)) < len(parts) or (len(parts) > 1 and NORMAL in parts):
+        raise PhotopeakError(
+            f"{where}: the label {label!r} is none of {', '.join(sorted(known))}. "
+            f"Remedy: use these, or two with &, neither of them {NORMAL}."
+        )
+
+
+def _score(where: str, column: str, text: str | None) -> float:
+    try:
+        p = float(text or "")
+    except ValueError:
+        p = math.nan
+    if not 0 <= p <= 1:
+        raise PhotopeakError(f"{where}: {column} is {text!r}. Remedy: a probability from 0 to 1.")
+    return p
+
+
+def _unique(path: Path, lines: Mapping[int, tuple[str, ...]]) -> None:
     seen: dict[tuple[str, ...], int] = {}
-    for line, key in enumerate(keys, 2):
-        if key[:3] in seen:
+    for line, words in lines.items():
+        first = seen.setdefault(words[:3], line)
+        if first != line:
             raise PhotopeakError(
-                f"{path} line {line}: patient {key[0]}, view {key[1]!r}, fold {key[2]!r} stands in line "
-                f"{seen[key[:3]]} already. Remedy: keep one of the two."
+                f"{path} line {line}: patient {words[0]}, view {words[1]!r}, fold {words[2]!r} stands in line "
+                f"{first} already. Remedy: keep one of the two."
             )
-        seen[key[:3]] = line

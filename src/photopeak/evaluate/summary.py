@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from photopeak.core import PhotopeakError
-from photopeak.evaluate import metrics
-from photopeak.evaluate.bootstrap import interval, resampled
-from photopeak.evaluate.calibration import brier, expected_calibration_error
+from photopeak.evaluate.bootstrap import basic_interval, interval, resampled
 from photopeak.evaluate.delong import delong
+from photopeak.evaluate.figures import Named, figures_of
 from photopeak.evaluate.predictions import Predictions, by_patient
 
 Level = Literal["patient", "image"]
-Figures = dict[str, dict[str, Any]]
-Truth = Bool[np.ndarray, "n k"]
-Scores = Float[np.ndarray, "n k"]
+Chosen = Int[np.ndarray, " m"]
+Values = Float[np.ndarray, " s"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with its interval, the number of cases it comes from, and DeLong's p where two areas are compared."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str = "1"
+    p_delong: float | None = None
+
+
+Figures = dict[str, Figure]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The figures of a, of b, and of a − b."""
+
+    a: Figures
+    b: Figures
+    difference: Figures
 
 
 @dataclass(frozen=True)
@@ -38,58 +60,69 @@ def at_level(these: Predictions, level: Level) -> Predictions:
 
 def evaluate(these: Predictions, level: Level = "patient", how: Resampling | None = None) -> Figures:
     """Every figure with its interval, by name; those of a class end in its name."""
-    cases = at_level(these, level)
-    several = _several(cases.truth)
-    names, values = _named(cases.classes, cases.truth, cases.scores, several)
-
-    def statistic(chosen: Int[np.ndarray, " m"]) -> Float[np.ndarray, " s"]:
-        return _named(cases.classes, cases.truth[chosen], cases.scores[chosen], several)[1]
-
-    return _with_intervals(names, values, statistic, cases, how or Resampling())
+    cases, how = at_level(these, level), how or Resampling()
+    named = _figures(cases)
+    drawn = resampled(lambda chosen: _values(_figures(cases, chosen)), cases.patients, how.resamples, how.seed)
+    return _with_intervals(named, _values(named), drawn, how)
 
 
-def compare(a: Predictions, b: Predictions, level: Level = "patient", how: Resampling | None = None) -> Figures:
-    """a − b of every figure, with intervals from resampling the same patients in both; DeLong's p for each area."""
+def compare(a: Predictions, b: Predictions, level: Level = "patient", how: Resampling | None = None) -> Comparison:
+    """Both files' figures and a − b, from one set of resamples: each draws the same patients in both.
+
+    Areas also have DeLong's p where it is defined: one case a patient, and two positives and negatives or more.
+    """
     how = how or Resampling()
     one, other = _paired(at_level(a, level), at_level(b, level))
-    several = _several(one.truth)
-    names, first = _named(one.classes, one.truth, one.scores, several)
-    _, second = _named(other.classes, other.truth, other.scores, several)
 
-    def statistic(chosen: Int[np.ndarray, " m"]) -> Float[np.ndarray, " s"]:
-        truth = one.truth[chosen]
-        here = _named(one.classes, truth, one.scores[chosen], several)[1]
-        there = _named(one.classes, truth, other.scores[chosen], several)[1]
-        difference: Float[np.ndarray, " s"] = here - there
-        return difference
+    def both(chosen: Chosen) -> Values:
+        return np.concatenate([_values(_figures(cases, chosen)) for cases in (one, other)])
 
-    figures = _with_intervals(names, first - second, statistic, one, how)
-    if level == "patient":
-        for k, c in enumerate(one.classes):
-            if 0 < one.truth[:, k].sum() < len(one):
-                test = delong(one.truth[:, k], one.scores[:, k], other.scores[:, k], one.patients)
-                figures[f"auc_{c}"]["p_delong"] = test.p
-    return figures
+    named, named_b = _figures(one), _figures(other)
+    first, second = _values(named), _values(named_b)
+    drawn, drawn_b = np.split(resampled(both, one.patients, how.resamples, how.seed), 2, axis=1)
+    difference = _with_intervals(named, first - second, drawn - drawn_b, how)
+    # Acting on all asks no reading, so there is nothing to compare.
+    difference = {name: f for name, f in difference.items() if not name.startswith("net_benefit_of_all")}
+    return Comparison(
+        _with_intervals(named, first, drawn, how),
+        _with_intervals(named_b, second, drawn_b, how),
+        _with_delong(difference, one, other),
+    )
 
 
-def _with_intervals(
-    names: list[str],
-    values: Float[np.ndarray, " s"],
-    statistic: Callable[[Int[np.ndarray, " m"]], Float[np.ndarray, " s"]],
-    cases: Predictions,
-    how: Resampling,
-) -> Figures:
+def _with_delong(figures: Figures, a: Predictions, b: Predictions) -> Figures:
+    if len(set(a.patients)) < len(a):
+        return figures
+    tested = {
+        f"auc_{c}": delong(a.truth[:, k], a.scores[:, k], b.scores[:, k], a.patients).p
+        for k, c in enumerate(a.classes)
+        if 2 <= a.truth[:, k].sum() <= len(a) - 2
+    }
+    return figures | {name: dataclasses.replace(figures[name], p_delong=p) for name, p in tested.items()}
+
+
+def _figures(cases: Predictions, chosen: Chosen | None = None) -> Named:
+    truth, scores = cases.truth, cases.scores
+    several = bool((truth.sum(1) > 1).any())
+    if chosen is not None:
+        truth, scores = truth[chosen], scores[chosen]
+    return figures_of(cases.classes, truth, scores, several)
+
+
+def _values(named: Named) -> Values:
+    return np.array([value for value, _ in named.values()])
+
+
+def _with_intervals(named: Named, values: Values, drawn: Float[np.ndarray, "resample s"], how: Resampling) -> Figures:
     defined = np.isfinite(values)  # a class without a case has no figures
-
-    def some(chosen: Int[np.ndarray, " m"]) -> Float[np.ndarray, " s"]:
-        kept: Float[np.ndarray, " s"] = statistic(chosen)[defined]
-        return kept
-
-    ends = interval(resampled(some, cases.patients, how.resamples, how.seed), how.level)
-    kept = [name for name, is_defined in zip(names, defined, strict=True) if is_defined]
+    shifted = np.array([name.startswith("ece") for name in named])
+    ends = np.full((len(values), 2), np.nan)
+    ends[defined] = interval(drawn[:, defined], how.level)
+    ends[defined & shifted] = basic_interval(values[defined & shifted], drawn[:, defined & shifted], how.level)
     return {
-        name: {"value": float(v), "low": float(low), "high": float(high), "unit": "1", "n": len(cases)}
-        for name, v, (low, high) in zip(kept, values[defined], ends, strict=True)
+        name: Figure(float(value), float(low), float(high), n)
+        for (name, (_, n)), value, (low, high), kept in zip(named.items(), values, ends, defined, strict=True)
+        if kept
     }
 
 
@@ -111,40 +144,3 @@ def _paired(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
         )
     order = [where[key] for key in key_a]
     return a, Predictions(a.patients, a.views, a.folds, a.labels, a.classes, b.scores[order])
-
-
-def _several(truth: Truth) -> bool:
-    """Whether some cases show more than one class."""
-    return not bool((truth.sum(1) == 1).all())
-
-
-def _named(
-    classes: tuple[str, ...], truth: Truth, scores: Scores, several: bool
-) -> tuple[list[str], Float[np.ndarray, " s"]]:
-    """Names and values: areas always; what needs one class a case where every case has one.
-
-    A case of two classes is right at the first, or at the first two, where the truth has those.
-    """
-    areas = metrics.aucs(truth, scores)
-    figures: dict[str, float] = {"auc": float(areas.mean())}
-    figures |= {f"auc_{c}": float(a) for c, a in zip(classes, areas, strict=True)}
-    single = truth.sum(1) == 1
-    matrix = metrics.confusion(truth[single], scores[single])
-    figures |= metrics.averages(matrix)
-    for name, values in metrics.per_class(matrix).items():
-        figures |= {f"{name}_{c}": float(v) for c, v in zip(classes, values, strict=True)}
-    if several:
-        figures["top1_of_several"], figures["top2_of_several"] = _ranked(truth[~single], scores[~single])
-    for k, c in enumerate(classes):
-        figures[f"ece_{c}"] = expected_calibration_error(truth[:, k], np.clip(scores[:, k], 0, 1))
-        figures[f"brier_{c}"] = brier(truth[:, k], scores[:, k])
-    return list(figures), np.array(list(figures.values()))
-
-
-def _ranked(truth: Truth, scores: Scores) -> tuple[float, float]:
-    """Of cases with two classes: the shares with one of them first, and with both as the first two."""
-    if not len(truth):  # a resample may hold none
-        return float("nan"), float("nan")
-    order = np.argsort(-scores, axis=1)
-    first, both = np.take_along_axis(truth, order[:, :1], 1), np.take_along_axis(truth, order[:, :2], 1)
-    return float(first.mean()), float(both.all(1).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
@@ -43,7 +44,8 @@ class Outcome:
             "wall_s": round(wall_s, 1),
             **({"leaky": True} if self.leaky else {}),
             **self.notes,
-            "figures": self.figures,
+            # A class without a case, as in a smoke run, has no figures.
+            "figures": {k: f for k, f in self.figures.items() if all(map(math.isfinite, _numbers(f)))},
         }
         path = folder / self.id / f"{self.preset}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +53,10 @@ class Outcome:
         work.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
         work.replace(path)
         return path
+
+
+def _numbers(one: Figure) -> list[float]:
+    return [float(one[k]) for k in ("value", "low", "high")]
 
 
 def figure(value: float, low: float, high: float, unit: str = "1", n: int = 1, **beside: Any) -> Figure:

@@ -30,10 +30,15 @@ def predictions(scans: Scans, scores: Float[np.ndarray, "n 3"]) -> Predictions:
 def comparison(scans: Scans, work: Path, ways: Sequence[str], seeds: Sequence[int], out: Path) -> dict[str, Figure]:
     """Macro area of every way (mean over seeds), and what the first way gains on each other; writes predictions."""
     truth = np.array([[c in label.split("&") for c in CLASSES] for label in scans.classes])
-    scores = {w: [np.load(work / f"{w}-{s}.npz")["scores"] for s in seeds] for w in ways}
-    for way, each in scores.items():
-        for seed, one in zip(seeds, each, strict=True):
-            write_predictions(predictions(scans, one), out.with_name(f"{out.name}.{way}-{seed}.predictions.csv"))
+    scores: dict[str, list[Float[np.ndarray, "n 3"]]] = {}
+    for way in ways:
+        for seed in seeds:
+            path = work / f"{way}-{seed}.npz"
+            if path.exists():  # a way may have been taught with fewer seeds: each figure says with how many
+                scores.setdefault(way, []).append(np.load(path)["scores"])
+                these = predictions(scans, scores[way][-1])
+                write_predictions(these, out.with_name(f"{out.name}.{way}-{seed}.predictions.csv"))
+    ways = list(scores)
 
     def areas(chosen: Any) -> Float[np.ndarray, " w"]:
         return np.array([np.mean([_macro(truth, one, chosen) for one in scores[w]]) for w in ways])
@@ -43,7 +48,7 @@ def comparison(scans: Scans, work: Path, ways: Sequence[str], seeds: Sequence[in
     figures = {}
     for i, way in enumerate(ways):
         low, high = interval(drawn[:, [i]])[0]
-        figures[f"macro_auc {way}"] = figure(value[i], low, high, n=len(scans), seeds=len(seeds))
+        figures[f"macro_auc {way}"] = figure(value[i], low, high, n=len(scans), seeds=len(scores[way]))
         for k, c in enumerate(CLASSES):
             one = [metrics.auc(truth[:, k], s[:, k]) for s in scores[way]]
             figures[f"auc_{c} {way}"] = figure(float(np.mean(one)), min(one), max(one), n=len(scans), spread="seeds")

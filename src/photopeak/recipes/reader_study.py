@@ -28,6 +28,7 @@ from photopeak.networks.reader import Reader
 from photopeak.patients.difficulty import Difficulty
 from photopeak.recipes import reader as r1
 from photopeak.recipes.difficulty import published_scans
+from photopeak.recipes.outcome import Outcome
 
 READER, LABELS_ONLY, SAME, PUBLISHED = "reader", "reader-labels-only", "dspic-same-patients", "dspic-as-published"
 WAYS: Final = (READER, SAME, PUBLISHED, LABELS_ONLY)
@@ -133,3 +134,26 @@ def save(path: Path, **arrays: Any) -> None:
     part = path.with_name(f".{path.name}.npz")
     np.savez_compressed(part, **arrays)
     part.replace(path)
+
+
+def outcome(preset: r1.Preset, name: str, work: Path, where: torch.device, results: Path) -> Outcome:
+    """The figures of R1, from what the stages left; the bundle that could be shipped goes to ``work/bundle``."""
+    from photopeak.recipes import reader_measure, reader_report
+    from photopeak.recipes.reader_card import write_bundle
+
+    calibration, fresh = load_scans(work / "calibration.npz"), load_scans(work / "fresh.npz")
+    first = Task(READER, preset.seeds[0], preset, work, where.type)
+    network = Reader(len(fresh.region_names))
+    network.load_state_dict(load_file(first.weights))
+    network.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    calibrated = reader_measure.calibrate(reader_measure.measure(network, calibration), calibration)
+    cohort = {"protocol": "bone-scan", "mix": r1.FRESH_MIX, "patients": len(fresh), "difficulty": "frozen"}
+    done = Outcome("R1", name, preset.seeds, cohort | {"seed": fresh_seed(first.weights)})
+    done.notes = {"weights_sha256": hashlib.sha256(first.weights.read_bytes()).hexdigest(), "calibration": calibrated}
+    done.figures = reader_report.comparison(fresh, work, WAYS, preset.seeds, results / "R1" / name)
+    measured = reader_measure.measure(network, fresh)
+    done.figures |= reader_report.reader_figures(measured, calibrated, fresh)
+    taught = {"patients": len(load_scans(work / "teaching.npz")), "mix": r1.TEACHING_MIX}
+    taught |= {"seed": r1.TEACHING_SEED, "epochs": preset.epochs}
+    write_bundle(done, first.weights, fresh.region_names, taught, work / "bundle")
+    return done

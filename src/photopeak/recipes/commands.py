@@ -1,0 +1,81 @@
+"""``photopeak reproduce ID``: run a study again, on virtual patients, and write its results."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from photopeak.core import PhotopeakError
+
+if TYPE_CHECKING:
+    import torch
+
+#: what can be run again, with a line for the list
+STUDIES: Final = {
+    "A4": "dSPIC-AM on D_2, split as published and by patient",
+    "A5": "dSPIC-RM",
+    "A6": "dSPIC-AM without its pooling layers",
+    "A7": "SI_CLF",
+    "A7-am": "SI_CLF with the attention module",
+    "A7-rm": "SI_CLF with the residual module",
+    "A7-am-rm": "SI_CLF with both modules",
+    "A7-alexnet": "the paper's AlexNet",
+    "R1": "the Photopeak reader against dSPIC-AM on fresh patients",
+    "skeleton": "the weights of the bone scan index",
+}
+
+
+@click.command(epilog="Studies: " + "; ".join(f"{k} ({v})" for k, v in STUDIES.items()))
+@click.argument("study", type=click.Choice(list(STUDIES)), metavar="ID")
+@click.option(
+    "--preset", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True, help="Size."
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Networks taught at a time (R1).")
+@click.option("--work", type=click.Path(path_type=Path), help="Folder for cohorts and checkpoints; a cut run goes on.")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Results.")
+def reproduce(study: str, preset: str, device: str, jobs: int, work: Path | None, results: Path) -> None:
+    """Run a published system, or ours, again and write results/ID/PRESET.json with its predictions."""
+    from photopeak.learning.bundles import home
+    from photopeak.learning.devices import device as device_of
+
+    where, started = device_of(device), time.monotonic()
+    work = work or home() / "work" / f"{study}-{preset}"
+    if study == "skeleton":
+        from photopeak.recipes.skeleton import write_shares
+
+        write_shares(results / "skeleton.json")
+        click.echo(f"wrote {results / 'skeleton.json'}")
+    elif study == "R1":
+        path = _reader(preset, where, jobs, work, results, started)
+        click.echo(f"wrote {path}")
+    else:
+        path = _published(study, preset, where, work, results, started)
+        click.echo(f"wrote {path}")
+
+
+def _published(study: str, preset: str, where: torch.device, work: Path, results: Path, started: float) -> Path:
+    from photopeak.recipes import dspic_study as ds
+    from photopeak.recipes.outcome import Outcome
+
+    chosen = ds.PRESETS[preset]
+    cohort = {"protocol": "bone-scan", "cohort": "published", "seed": ds.COHORT_SEED, "difficulty": "frozen"}
+    outcome = Outcome(study, preset, chosen.seeds, cohort | {"patients": chosen.patients}, leaky=True)
+    out = results / study / preset
+    outcome.figures = ds.study(study, chosen, work, where, out, click.echo)
+    return outcome.write(results, time.monotonic() - started, where)
+
+
+def _reader(preset: str, where: torch.device, jobs: int, work: Path, results: Path, started: float) -> Path:
+    from photopeak.recipes import reader as r1
+    from photopeak.recipes import reader_study
+
+    chosen = r1.PRESETS.get(preset)
+    if chosen is None:
+        raise PhotopeakError(f"R1 has no preset {preset!r}. Remedy: {', '.join(r1.PRESETS)}.")
+    reader_study.run(chosen, work, where.type, jobs, click.echo)
+    outcome = reader_study.outcome(chosen, preset, work, where, results)
+    return outcome.write(results, time.monotonic() - started, where)
