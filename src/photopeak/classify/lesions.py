@@ -83,12 +83,13 @@ def region_at(
     return names[inside.most_common(1)[0][0] - 1] if inside else ""
 
 
-def outline(mask: Bool[np.ndarray, "row column"], scale: float = 1.0) -> list[tuple[float, float]]:
-    """The outline of a piece as (column, row), in pixels of an image ``scale`` times as fine."""
+def outline(mask: Bool[np.ndarray, "row column"]) -> list[tuple[float, float]]:
+    """The outline of a piece as (x, y) in pixels from the upper left corner of the upper left pixel."""
     from skimage import measure
 
     contour = max(measure.find_contours(np.pad(mask, 1).astype(float), 0.5), key=len)  # type: ignore[no-untyped-call]
-    return [(float((c - 0.5) * scale), float((r - 0.5) * scale)) for r, c in contour[:-1]]
+    # The padding moves by one pixel, and a pixel's centre lies half a pixel from its corner.
+    return [(float(c - 0.5), float(r - 0.5)) for r, c in contour[:-1]]
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _findings(study: Study, scan: Scan, views: Views) -> tuple[Finding, ...]:
             continue
         top = int(np.asarray(image.values[labels.index(lesion.view)])[here].max())
         line = outline(here)
-        edge = tuple((x + 0.5, y + 0.5) for x, y in line[:: max(1, len(line) // 40)])
+        edge = tuple(line[:: max(1, len(line) // 40)])
         area = float(here.sum()) * pixel_mm2
         found.append(
             Finding(len(found) + 1, lesion.kind, lesion.region, lesion.view, lesion.probability, area, top, edge)

@@ -39,11 +39,13 @@ def write_report(reading: Reading, source: Dataset, path: Path) -> Path:
 
 def check_source(reading: Reading, source: Dataset) -> None:
     """Refuse a report about another study than its images."""
-    if source.get("StudyInstanceUID") != reading.study_uid or source.get("SeriesInstanceUID") != reading.series_uid:
-        raise PhotopeakError(
-            f"the reading is of series {reading.series_uid}, the file of {source.get('SeriesInstanceUID')}. "
-            "Remedy: give the file that was read."
-        )
+    read = {"StudyInstanceUID": reading.study_uid, "SeriesInstanceUID": reading.series_uid}
+    for keyword, uid in read.items():
+        if source.get(keyword) != uid:
+            raise PhotopeakError(
+                f"the reading has the {keyword} {uid or 'of nobody'}, the file {source.get(keyword)}. "
+                "Remedy: give the file that was read."
+            )
     if reading.refused:
         raise PhotopeakError(f"a scan that was not read has no report: {reading.refused}")
 

@@ -58,8 +58,8 @@ has been used to teach or to measure it.**
 ## Taught with
 
 {taught["patients"]} virtual patients ({taught["mix"]}; seed {taught["seed"]}) at the frozen difficulty,
-{taught["epochs"]} epochs with pixel truth, mirrored, turned, stretched, shifted, thinned to a quarter of the counts, and
-some with one view alone.
+{taught["epochs"]} epochs with pixel truth, mirrored, turned, stretched, shifted, thinned to a quarter of the counts,
+and some with one view alone.
 
 ## Measured on
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from photopeak.classify.scans import Scans
 from photopeak.evaluate import calibration as cal
 from photopeak.evaluate import conformal, metrics
-from photopeak.evaluate.bootstrap import interval, resampled
+from photopeak.evaluate.bootstrap import basic_interval, interval, resampled
 from photopeak.evaluate.predictions import Predictions, write_predictions
 from photopeak.recipes import reader_measure as rm
 from photopeak.recipes.outcome import Figure, figure
@@ -71,10 +71,12 @@ def reader_figures(m: rm.Measured, calibration: dict[str, Any], scans: Scans) ->
     return out
 
 
-def _boot(statistic: Any, scans: Scans, **beside: Any) -> Figure:
-    everybody = np.arange(len(scans))
-    low, high = interval(resampled(statistic, scans.patients, RESAMPLES))[0]
-    return figure(float(statistic(everybody)), float(low), float(high), n=len(scans), **beside)
+def _boot(statistic: Any, scans: Scans, basic: bool = False, **beside: Any) -> Figure:
+    value = np.array([statistic(np.arange(len(scans)))], dtype=float)
+    drawn = resampled(statistic, scans.patients, RESAMPLES)
+    # A calibration error only grows when cases are drawn again, so its interval is the basic one.
+    low, high = (basic_interval(value, drawn) if basic else interval(drawn))[0]
+    return figure(float(value[0]), max(float(low), 0.0) if basic else float(low), float(high), n=len(scans), **beside)
 
 
 def _doubt(
@@ -87,7 +89,9 @@ def _doubt(
         sets = conformal.sets(one, at)
         covered = np.where(yes, sets[:, 1], sets[:, 0])
         single = sets.sum(1) == 1
-        out[f"ece {name}"] = _boot(lambda i, y=yes, x=one: cal.expected_calibration_error(y[i], x[i]), scans, ask=0.03)
+        out[f"ece {name}"] = _boot(
+            lambda i, y=yes, x=one: cal.expected_calibration_error(y[i], x[i]), scans, True, ask=0.03
+        )
         out[f"coverage {name}"] = _boot(lambda i, c=covered: float(c[i].mean()), scans, promise=1 - rm.ALPHA)
         out[f"single answers {name}"] = _boot(lambda i, s=single: float(s[i].mean()), scans)
         right = (one >= 0.5) == yes
