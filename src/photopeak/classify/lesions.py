@@ -16,6 +16,8 @@ EDGE: Final = 0.3
 EIGHT: Final = np.ones((3, 3), bool)
 BEST: Final = 4
 """Pixels whose mean is a lesion's probability."""
+URINE: Final = ("bladder", "left kidney", "right kidney")
+"""Regions that shine with urine: what is seen there is not bone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +44,14 @@ def lesions_of(
     names: tuple[str, ...],
     at_least: float,
 ) -> list[Lesion]:
-    """Every lesion of one scan with a probability of ``at_least``, the most probable first."""
+    """Every lesion of one scan with a probability of ``at_least``, the most probable first; none in urine."""
     found = []
     for v, view in enumerate(VIEWS):
         for k, kind in enumerate(LESIONS):
             for mask, probability in pieces(maps[v, k]):
-                if probability >= at_least:
+                site = region_at(mask, regions[v], names) if probability >= at_least else URINE[0]
+                if site not in URINE:
                     row, column = (float(x.mean()) for x in np.nonzero(mask))
-                    site = region_at(mask, regions[v], names)
                     found.append(Lesion(view, kind, site, probability, row, column, mask))
     return sorted(found, key=lambda x: -x.probability)
 

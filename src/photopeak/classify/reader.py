@@ -114,7 +114,8 @@ def _scan(model: Model, said: Answers, i: int, there: Bool[np.ndarray, " 2"], se
 
 
 def _possible(p: float, yes: float, no: float) -> tuple[str, ...]:
-    return (*(("yes",) if p >= yes else ()), *(("no",) if p <= no else ()))
+    """The answers that cannot be left out; the more probable one is always among them."""
+    return (*(("yes",) if p >= min(yes, 0.5) else ()), *(("no",) if p <= max(no, 0.5) else ()))
 
 
 def _refusal(
@@ -181,7 +182,7 @@ def entries(study: Study, model: Model, scan: Scan, views: Views) -> dict[str, E
         number[VIEWS.index(lesion.view)][lesion.mask] = i
         lesions[i] = f"{lesion.kind}: {lesion.region or 'unnamed site'}"
     masks = [views.to_image(x) for x in (scan.regions, number)]
-    sure = [("not sure",) if len(p) == 2 else ("unlike anything seen",) if not p else () for p in scan.possible]
+    sure = [("not sure",) if len(p) == 2 else () for p in scan.possible]
     flags = tuple(Measurement(1.0, "1", flags=(f,)) for f in scan.flags)
     return {
         "reader/regions": Mask(masks[0], image.grid, names),

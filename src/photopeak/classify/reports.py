@@ -106,7 +106,7 @@ def in_words(reading: Reading) -> str:
         return f"{who}: not read. {reading.refused}"
     lines = [f"{who}: {_conclusion(reading)}"]
     for j in reading.judgements:
-        doubt = {1: "", 2: " (not sure: refer to a physician)", 0: " (unlike anything seen: refer)"}[len(j.answers)]
+        doubt = "" if len(j.answers) == 1 else "   not sure: both answers are possible"
         lines.append(f"  {j.question:11s} {j.probability:5.0%}{doubt}")
     if reading.bsi_percent is not None:
         lines.append(f"  bone scan index {reading.bsi_percent:.2f} %")

@@ -15,6 +15,8 @@ PIXEL_MM = (2.0, 2.8)
 USUAL_MM = 2.4
 FEWEST_COUNTS = 100_000
 """In a view: a tenth of what EANM asks for is not a scan."""
+BACKGROUND, LEAST_BACKGROUND = 0.1, 0.15
+"""A pixel below a tenth of the bright ones is beside the body; at least 15 % of a whole-body scan are."""
 NUCLIDE = "Tc-99m"
 
 
@@ -95,6 +97,12 @@ def _check_counts(who: str, view: str, plane: Float[np.ndarray, "row column"]) -
     if total < FEWEST_COUNTS:
         raise PhotopeakError(
             f"{who}: the {view} view holds {total:,.0f} counts, too few for a bone scan. "
+            "Remedy: check that the right file was sent."
+        )
+    bright = float(plane[plane > plane.mean()].mean()) if top > 0 else 0.0
+    if float((plane < BACKGROUND * bright).mean()) < LEAST_BACKGROUND:
+        raise PhotopeakError(
+            f"{who}: the {view} view has hardly any background beside a body: not a whole-body scan. "
             "Remedy: check that the right file was sent."
         )
     if top > 0 and float((plane == top).mean()) > 0.001:

@@ -46,7 +46,7 @@ class Judgement:
     question: str
     probability: float
     answers: tuple[str, ...]
-    """("yes",), ("no",), or both, which means not sure; none, which means unlike anything seen."""
+    """("yes",), ("no",), or both, which means not sure."""
 
     def to_json(self) -> dict[str, Json]:
         return {"question": self.question, "probability": round(self.probability, 4), "answers": list(self.answers)}

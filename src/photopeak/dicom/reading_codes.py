@@ -61,7 +61,6 @@ ANSWERS: Final = {
     ("yes",): Concept("yes", PRIVATE, "Yes"),
     ("no",): Concept("no", PRIVATE, "No"),
     ("yes", "no"): Concept("not-sure", PRIVATE, "Not sure"),
-    (): Concept("unlike", PRIVATE, "Unlike anything the reader was taught with"),
 }
 
 

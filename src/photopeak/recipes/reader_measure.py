@@ -23,6 +23,8 @@ from photopeak.recipes.skeleton import NOT_BONE
 
 ALPHA: Final = 0.1
 FALSE_AN_IMAGE: Final = 1.0
+LISTED_FALSE_AN_IMAGE: Final = 0.1
+"""What the reader lists: one false lesion in ten images."""
 
 
 @dataclass
@@ -116,7 +118,7 @@ def calibrate(m: Measured, scans: Scans) -> dict[str, Any]:
     t = [cal.temperature(labels[:, q], logits[:, q]) for q in (0, 1)]
     p = np.stack([cal.sigmoid(logits[:, q], t[q]) for q in (0, 1)], 1)
     sets = [conformal.thresholds(labels[:, q], p[:, q], ALPHA) for q in (0, 1)]
-    lesion = threshold_at(m, FALSE_AN_IMAGE / 2, 2 * len(scans))
+    lesion = threshold_at(m, LISTED_FALSE_AN_IMAGE, 2 * len(scans))
     x, y = np.array(m.index)[:, _nearest(lesion)], scans.bsi
     return {
         "temperature": t,

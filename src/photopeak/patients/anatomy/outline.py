@@ -170,7 +170,7 @@ def _uneven(rows: Array, waves: Float[np.ndarray, "waves 4"]) -> Array:
     return fine
 
 
-def _within(trunk: Float[np.ndarray, "n 7"], legs: list[Float[np.ndarray, "m 7"]]) -> Float[np.ndarray, "n 7"]:
+def _within(trunk: Float[np.ndarray, "n 7"], legs: list[Float[np.ndarray, "_ 7"]]) -> Float[np.ndarray, "n 7"]:
     """The trunk no wider than the thighs where it sits on them, so that the hip has no ledge."""
     for leg in legs:
         side = 1.0 if leg[-1, 1] > 0 else -1.0

@@ -1,0 +1,164 @@
+"""The shipped reader on virtual patients at the frozen difficulty, and what it must refuse."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from photopeak.classify.reader import ReadBoneScan, load_model, read_scans
+from photopeak.classify.scans import Scans, scans_of
+from photopeak.classify.views import whole_body
+from photopeak.cli import root
+from photopeak.core import Axis, Grid, Image, PhotopeakError, Study
+from photopeak.core.contracts import check_step
+from photopeak.core.step import run
+from photopeak.dicom import write
+from photopeak.dicom.validate import errors_of
+from photopeak.patients.bone_scan import BoneScan
+from photopeak.patients.difficulty import Difficulty
+from photopeak.patients.protocol import Clinic
+
+
+@pytest.fixture(scope="module")
+def clinic() -> Clinic:
+    return Clinic(BoneScan(mix="N=1,M=1,A=1,M&A=1", difficulty=Difficulty.frozen()), patients=8, seed=77)
+
+
+@pytest.fixture(scope="module")
+def scans(clinic: Clinic) -> Scans:
+    return scans_of(clinic, processes=1)
+
+
+@pytest.fixture(scope="module")
+def metastatic(clinic: Clinic, scans: Scans) -> Study:
+    return clinic[scans.classes.index("M")]
+
+
+def turned(study: Study, values: np.ndarray) -> Study:
+    counts = study["counts"]
+    assert isinstance(counts, Image)
+    image = Image(np.ascontiguousarray(values), counts.grid, counts.unit)
+    return Study({"counts": image}, study.patient, study.acquisition)
+
+
+def test_virtual_patients_are_read_right(scans: Scans) -> None:
+    read = read_scans(load_model(), scans.counts, scans.sexes, [float(a) for a in scans.age])
+    right = [
+        [(p > 0.5) == bool(truth) for p, truth in zip(r.probabilities, labels, strict=True)]
+        for r, labels in zip(read, scans.labels, strict=True)
+    ]
+    assert np.mean(right) >= 0.85  # 2,000 fresh patients give more: results/R1
+    assert not any(r.refused for r in read)
+
+
+def test_lesions_lie_where_the_truth_has_them(scans: Scans) -> None:
+    read = read_scans(load_model(), scans.counts, scans.sexes, [None] * len(scans))
+    hit = total = 0
+    for r, truth in zip(read, scans.lesions, strict=True):
+        for lesion in r.lesions:
+            v = ("anterior", "posterior").index(lesion.view)
+            hit += bool(truth[v][lesion.mask].any())
+            total += 1
+    assert total > 10
+    assert hit / total > 0.7
+
+
+def test_the_step_keeps_its_contract_and_gives_masks_on_the_counts(metastatic: Study) -> None:
+    done = check_step(ReadBoneScan(), metastatic.only("counts"))
+    assert done["reader/regions"].grid == metastatic["counts"].grid
+    found, truth = done["reader/regions"], metastatic["truth/regions"]
+    for name in ("skull", "left pelvis", "right femur"):
+        a, b = found.of(name), truth.of(name)
+        assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.7
+    assert done["reader/bsi"].value > 0
+    assert done.history[-1].parameters["bundle"] == "bone-scan"
+
+
+def test_what_is_the_wrong_way_round_is_told_and_not_read(metastatic: Study) -> None:
+    values = np.asarray(metastatic["counts"].values)
+    with pytest.raises(PhotopeakError, match="feet seem to be at the top"):
+        run(ReadBoneScan(), turned(metastatic, values[:, ::-1, ::-1]))
+    with pytest.raises(PhotopeakError, match="views seem to be exchanged"):
+        run(ReadBoneScan(), turned(metastatic, values[::-1]))
+
+
+def test_one_view_is_read_with_a_note(metastatic: Study) -> None:
+    counts = metastatic["counts"]
+    grid = dataclasses.replace(counts.grid, axes=(Axis("view", 1, labels=("posterior",)), *counts.grid.axes[1:]))
+    one = Study({"counts": Image(counts.values[1:], grid, counts.unit)}, metastatic.patient, metastatic.acquisition)
+    read = run(ReadBoneScan(), one)
+    assert read["reader/flags"][0].flags == ("read from the posterior view alone",)
+    assert read["reader/regions"].values.shape == (1, 1024, 256)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda v: v * 0, "0 counts, too few"),
+        (lambda v: np.minimum(v, 3), "counts are cut off"),
+        (lambda v: np.random.default_rng(0).poisson(20, v.shape).astype(v.dtype), "hardly any background"),
+    ],
+)
+def test_images_that_are_no_scan_are_refused(metastatic: Study, change: object, said: str) -> None:
+    values = np.asarray(metastatic["counts"].values)
+    with pytest.raises(PhotopeakError, match=said) as caught:
+        run(ReadBoneScan(), turned(metastatic, change(values)))  # type: ignore[operator]
+    assert "Remedy" in str(caught.value)
+
+
+def test_other_examinations_are_refused(metastatic: Study) -> None:
+    static = dataclasses.replace(metastatic.acquisition, kind="STATIC")
+    with pytest.raises(PhotopeakError, match="takes whole-body scans"):
+        whole_body(Study({"counts": metastatic["counts"]}, metastatic.patient, static))
+    iodine = (dataclasses.replace(metastatic.acquisition.radiopharmaceuticals[0], nuclide="I-131"),)
+    other = dataclasses.replace(metastatic.acquisition, radiopharmaceuticals=iodine)
+    with pytest.raises(PhotopeakError, match="nuclide is I-131"):
+        whole_body(Study({"counts": metastatic["counts"]}, metastatic.patient, other))
+
+
+@pytest.mark.parametrize(
+    ("pixel_mm", "rows", "columns"), [(2.4, 1024, 256), (2.4, 980, 240), (2.4, 1024, 320), (1.8, 1366, 342)]
+)
+def test_maps_come_back_to_the_images_own_pixels(metastatic: Study, pixel_mm: float, rows: int, columns: int) -> None:
+    grid = Grid.planar(("anterior", "posterior"), (rows, columns), (pixel_mm, pixel_mm))
+    values = np.zeros((2, rows, columns), np.uint16)
+    y, x = round(500 * 2.4 / pixel_mm), columns // 2 + round(30 * 2.4 / pixel_mm)
+    values[:, y - 8 : y + 8, x - 8 : x + 8] = np.random.default_rng(0).poisson(1000, (2, 16, 16))
+    views = whole_body(Study({"counts": Image(values, grid, "{counts}")}, metastatic.patient))
+    assert int(views.both.sum()) == pytest.approx(int(values.sum()), rel=0.01)
+    back = views.to_image((views.both > 0).astype(np.uint8))
+    spot = np.argwhere(back[0])
+    assert back.shape == values.shape
+    assert spot.mean(0) == pytest.approx((y - 0.5, x - 0.5), abs=1.5)
+
+
+def test_the_command_writes_what_a_pacs_takes(metastatic: Study, tmp_path: Path, dciodvfy: str) -> None:
+    write(metastatic.only("counts"), tmp_path / "scan.dcm")
+    out = tmp_path / "out"
+    done = CliRunner().invoke(root, ["read", str(tmp_path / "scan.dcm"), "--out", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert said["schema"] == "reading/1"
+    assert said["judgements"][0]["answers"] == ["yes"]
+    (folder,) = out.iterdir()
+    names = {p.name for p in folder.iterdir()}
+    assert {"reading.json", "reading.png", "report.dcm", "regions-anterior.dcm", "regions-posterior.dcm"} <= names
+    for path in folder.glob("*.dcm"):
+        assert errors_of(dciodvfy, str(path)) == []
+
+
+def test_a_scan_that_cannot_be_read_leaves_nothing_and_an_error(metastatic: Study, tmp_path: Path) -> None:
+    upside_down = turned(metastatic, np.asarray(metastatic["counts"].values)[:, ::-1, ::-1])
+    write(upside_down, tmp_path / "scan.dcm")
+    done = CliRunner().invoke(root, ["read", str(tmp_path / "scan.dcm"), "--out", str(tmp_path / "out")])
+    assert "not read. the patient's feet" in done.output
+    assert isinstance(done.exception, PhotopeakError)
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PhotopeakError, match="no bundle is called"):
+        load_model("nobody's")
