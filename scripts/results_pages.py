@@ -1,4 +1,4 @@
-"""Tables of the docs, written from ``results/bench/*.json`` when the docs are built."""
+"""Tables of the docs, written from ``results`` when the docs are built."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ def write(folder: Path) -> list[Path]:
     """One Markdown fragment a result, to be included by a page."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for path in sorted((ROOT / "results" / "bench").glob("*.json")):
-        page = folder / f"{path.stem}.md"
+    results = ROOT / "results"
+    for path in sorted([*results.glob("*/*.json")]):
+        name = path.stem if path.parent.name == "bench" else f"{path.parent.name}-{path.stem}"
+        page = folder / f"{name}.md"
         page.write_text(table(json.loads(path.read_text(encoding="utf-8"))), encoding="utf-8")
         written.append(page)
     return written
@@ -39,7 +41,7 @@ def _text(value: Any) -> str:
 
 
 def _machine(hardware: dict[str, Any]) -> str:
-    return f"{hardware['cores']} cores, {hardware['processor']}"
+    return f"{hardware['cores']} cores, {hardware.get('processor') or hardware['system']}"
 
 
 if __name__ == "__main__":

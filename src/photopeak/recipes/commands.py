@@ -24,6 +24,7 @@ STUDIES: Final = {
     "A7-am-rm": "SI_CLF with both modules",
     "A7-alexnet": "the paper's AlexNet",
     "R1": "the Photopeak reader against dSPIC-AM on fresh patients",
+    "difficulty": "how the frozen difficulty was chosen",
     "skeleton": "the weights of the bone scan index",
 }
 
@@ -49,6 +50,8 @@ def reproduce(study: str, preset: str, device: str, jobs: int, work: Path | None
 
         write_shares(results / "skeleton.json")
         click.echo(f"wrote {results / 'skeleton.json'}")
+    elif study == "difficulty":
+        click.echo(f"wrote {_difficulty(preset, where, results, started)}")
     elif study == "R1":
         path = _reader(preset, where, jobs, work, results, started)
         click.echo(f"wrote {path}")
@@ -57,12 +60,28 @@ def reproduce(study: str, preset: str, device: str, jobs: int, work: Path | None
         click.echo(f"wrote {path}")
 
 
-def _published(study: str, preset: str, where: torch.device, work: Path, results: Path, started: float) -> Path:
+def _difficulty(preset: str, where: torch.device, results: Path, started: float) -> Path:
+    from photopeak.learning.plan import Plan
+    from photopeak.recipes import difficulty as d
     from photopeak.recipes import dspic_study as ds
     from photopeak.recipes.outcome import Outcome
 
     chosen = ds.PRESETS[preset]
-    cohort = {"protocol": "bone-scan", "cohort": "published", "seed": ds.COHORT_SEED, "difficulty": "frozen"}
+    cohort = {"protocol": "bone-scan", "cohort": "published", "seed": d.COHORT_SEED, "patients": chosen.patients}
+    outcome = Outcome("difficulty", preset, d.SPLITS, cohort, leaky=True)
+    trials = d.search(Plan(chosen.epochs, batch=8), chosen.patients, where)
+    outcome.figures = d.figures(trials)
+    outcome.notes = {"confusion": {n: [t.confusion.tolist() for t in each] for n, each in trials.items()}}
+    return outcome.write(results, time.monotonic() - started, where)
+
+
+def _published(study: str, preset: str, where: torch.device, work: Path, results: Path, started: float) -> Path:
+    from photopeak.recipes import dspic_study as ds
+    from photopeak.recipes.difficulty import COHORT_SEED
+    from photopeak.recipes.outcome import Outcome
+
+    chosen = ds.PRESETS[preset]
+    cohort = {"protocol": "bone-scan", "cohort": "published", "seed": COHORT_SEED, "difficulty": "frozen"}
     outcome = Outcome(study, preset, chosen.seeds, cohort | {"patients": chosen.patients}, leaky=True)
     out = results / study / preset
     outcome.figures = ds.study(study, chosen, work, where, out, click.echo)

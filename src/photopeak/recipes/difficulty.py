@@ -7,10 +7,10 @@ tried.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -23,9 +23,10 @@ from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.protocol import Clinic
 from photopeak.recipes.dspic import Run, train
 from photopeak.recipes.dspic_data import numbers
+from photopeak.recipes.outcome import Figure, figure
 
-ACCURACY, ACCURACY_WITHIN = 0.7747, 0.03
-AUC, AUC_WITHIN = 0.9272, 0.02
+ACCURACY, AUC = 0.7747, 0.9272
+"""Published; ± .03 and ± .02 was asked for."""
 PATIENTS = 384
 
 
@@ -40,22 +41,51 @@ class Trial:
     """Row: entered as N, M, A; column: what the network said."""
 
     @property
-    def distance(self) -> float:
-        """How far from the published figures, in units of what is allowed; ≤ 1 is inside both."""
-        return max(abs(self.accuracy - ACCURACY) / ACCURACY_WITHIN, abs(self.auc - AUC) / AUC_WITHIN)
-
-    @property
-    def normal_and_arthritic_most_confused(self) -> bool:
-        """As the paper says in its text: N for A and A for N are the most frequent errors."""
+    def n_a_share(self) -> float:
+        """The share of errors between normal and arthritic, which the paper says are the most frequent."""
         both = self.confusion + self.confusion.T
-        return bool(both[0, 2] >= max(both[0, 1], both[1, 2]))
+        return float(both[0, 2] / max(1, both[0, 1] + both[0, 2] + both[1, 2]))
 
 
-def candidates(contrasts: Sequence[float], uptakes: Sequence[float]) -> Iterator[Difficulty]:
-    """Difficulties that scale metastases and arthritis, and leave everything else at its clinical prior."""
-    for contrast in contrasts:
-        for uptake in uptakes:
-            yield Difficulty(lesion_contrast_scale=contrast, arthritis_uptake_scale=uptake)
+CANDIDATES: Final = {
+    "nearly": Difficulty(
+        lesion_contrast_scale=2.8, lesion_size_scale=1.5, faint_share=0.04, tiny_share=0.02, lytic_share=0.02,
+        occult_rate=0.15, arthritis_uptake_scale=3.8, arthritis_uptake_sd=0.22, arthritis_asymmetric_share=0.25,
+        arthritis_atypical_share=0.08, joint_wear_scale=0.3, mimic_rate=0.25, benign_focus_rate=0.04, variant_rate=0.35,
+    ),
+    "frozen": Difficulty(
+        lesion_contrast_scale=3.0, lesion_size_scale=1.5, faint_share=0.03, tiny_share=0.02, lytic_share=0.02,
+        occult_rate=0.1, arthritis_uptake_scale=4.6, arthritis_uptake_sd=0.2, arthritis_asymmetric_share=0.2,
+        arthritis_atypical_share=0.05, joint_wear_scale=0.15, mimic_rate=0.2, benign_focus_rate=0.03, variant_rate=0.3,
+    ),
+}  # fmt: skip
+"""The last two that were tried, by name; what was tried before is told in the docs."""
+COHORT_SEED: Final = 2021
+SPLITS: Final = (0, 1)
+
+
+def search(plan: Plan, patients: int, device: torch.device) -> dict[str, list[Trial]]:
+    """Each candidate, with the split and the network drawn anew for each seed."""
+    return {
+        name: [trial(d, scans, plan, device, Run(seed=seed)) for seed in SPLITS]
+        for name, d in CANDIDATES.items()
+        for scans in [published_scans(d, COHORT_SEED, patients=patients)]
+    }
+
+
+def figures(trials: Mapping[str, Sequence[Trial]]) -> dict[str, Figure]:
+    """The mean of each candidate's splits, between the least and the greatest."""
+    out: dict[str, Figure] = {}
+    for name, each in trials.items():
+        for what, published in (("accuracy", ACCURACY), ("auc", AUC)):
+            values = [float(getattr(t, what)) for t in each]
+            mean = float(np.mean(values))
+            out[f"{what} {name}"] = figure(
+                mean, min(values), max(values), n=len(values), published=published, leaky=True
+            )
+        shares = [t.n_a_share for t in each]
+        out[f"N–A among errors {name}"] = figure(float(np.mean(shares)), min(shares), max(shares), n=len(shares))
+    return out
 
 
 def published_scans(difficulty: Difficulty, seed: int, cache: Path | None = None, patients: int = PATIENTS) -> Scans:
@@ -82,10 +112,3 @@ def trial(difficulty: Difficulty, scans: Scans, plan: Plan, device: torch.device
         float(roc_auc_score(truth, outcome.scores, multi_class="ovr")),
         confusion_matrix(truth, said, labels=[0, 1, 2]),
     )
-
-
-def described(one: Trial) -> dict[str, object]:
-    """A trial as JSON: only the knobs that were turned."""
-    plain = dataclasses.asdict(Difficulty())
-    turned = {k: v for k, v in dataclasses.asdict(one.difficulty).items() if v != plain[k]}
-    return {"turned": turned, "accuracy": one.accuracy, "auc": one.auc, "confusion": one.confusion.tolist()}

@@ -17,12 +17,11 @@ from photopeak.evaluate.bootstrap import interval, resampled
 from photopeak.evaluate.predictions import Predictions, write_predictions
 from photopeak.learning.plan import Plan
 from photopeak.patients.difficulty import Difficulty
-from photopeak.recipes.difficulty import published_scans
+from photopeak.recipes.difficulty import COHORT_SEED, published_scans
 from photopeak.recipes.dspic import Outcome, Run, SplitName, top_two, train
 from photopeak.recipes.dspic_data import CLASSES
 from photopeak.recipes.outcome import Figure, figure
 
-COHORT_SEED: Final = 2021
 STUDIES: Final = {
     "A4": (Run("dspic-am"), {"accuracy": 0.7747, "precision": 0.7883, "sensitivity": 0.7863,
                              "specificity_published": 0.8820, "f1": 0.7860, "auc": 0.9272}),

@@ -27,12 +27,11 @@ from photopeak.networks.dspic import Dspic
 from photopeak.networks.reader import Reader
 from photopeak.patients.difficulty import Difficulty
 from photopeak.recipes import reader as r1
-from photopeak.recipes.difficulty import published_scans
+from photopeak.recipes.difficulty import COHORT_SEED, published_scans
 from photopeak.recipes.outcome import Outcome
 
 READER, LABELS_ONLY, SAME, PUBLISHED = "reader", "reader-labels-only", "dspic-same-patients", "dspic-as-published"
 WAYS: Final = (READER, SAME, PUBLISHED, LABELS_ONLY)
-PUBLISHED_SEED: Final = 2021
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def prepare(preset: r1.Preset, work: Path) -> None:
         teaching, calibration = r1.halves(r1.cohort(r1.TEACHING_MIX, preset.patients, r1.TEACHING_SEED))
         save_scans(teaching, work / "teaching.npz")
         save_scans(calibration, work / "calibration.npz")
-    published_scans(Difficulty.frozen(), PUBLISHED_SEED, work / "published.npz", preset.published)
+    published_scans(Difficulty.frozen(), COHORT_SEED, work / "published.npz", preset.published)
 
 
 def _each(job: Callable[[Task], str], tasks: list[Task], jobs: int, say: Callable[[str], None]) -> None:
