@@ -93,3 +93,17 @@ def test_fingerprint_follows_order_and_content():
     assert fingerprint(["a", "b"]) != fingerprint(["b", "a"])
     assert fingerprint(["a", "b"]) == fingerprint(["a", "b"])
     assert set(COLUMNS) >= {"patient_id", "parent"}
+
+
+def test_labels_and_index_are_entries_of_the_study(tmp_path):
+    write_case(study(), {"truth.json": {"metastatic_ml": 5.0, "skeleton_ml": 2000.0}}, tmp_path / "P1")
+    write_index(tmp_path, [row(a=""), row(view="posterior", a="")], {"protocol": "test"})
+    read = Cohort(tmp_path)[0]
+    assert read["truth/label_m"].value == 1
+    assert "truth/label_a" not in read
+    assert read["truth/bsi"].value == pytest.approx(0.25)
+
+
+def test_views_with_other_labels_are_refused(tmp_path):
+    with pytest.raises(PhotopeakError, match="patient P1, study 1, differ in label_m"):
+        cohort(tmp_path, [row(), row(view="posterior", m="0")])[0]
