@@ -3,6 +3,7 @@
 pictures/clinic.png      four simulated patients, one of each class, both views
 pictures/truth.png       one patient: counts, regions, lesions, and what three readers marked
 pictures/thyroid.png     four thyroids, one of each class
+pictures/reading.png     what the shipped reader says of a metastatic patient
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
 """
 
@@ -17,6 +18,7 @@ from PIL import ImageDraw, ImageFont
 
 from photopeak.core import Grid, scaling
 from photopeak.patients.bone_scan import BoneScan
+from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.protocol import Case, Clinic
 from photopeak.patients.sheet import grey
 from photopeak.patients.thyroid import DISEASES, Thyroid
@@ -45,6 +47,8 @@ def main() -> None:
     row(tiles, list(DISEASES)).save(FOLDER / "thyroid.png", optimize=True)
     row(*tomography_panels()).save(FOLDER / "tomography.png", optimize=True)
 
+    read_patient(FOLDER / "reading.png")
+
 
 def first_of(clinic: Clinic, label: str) -> Case:
     """The first patient of a class who has no superscan: no picture is chosen by eye."""
@@ -54,6 +58,17 @@ def first_of(clinic: Clinic, label: str) -> Case:
         if truth["class"] == label and not truth["superscan"]:  # type: ignore[index,call-overload]
             return case
     raise LookupError(label)
+
+
+def read_patient(path: Path) -> None:
+    """What the shipped reader says of the first metastatic patient at the frozen difficulty."""
+    from photopeak.classify.reader import load_model
+    from photopeak.classify.reports import draw, readings
+
+    clinic = Clinic(BoneScan(mix="M=1", difficulty=Difficulty.frozen()), 24, SEED)
+    study = first_of(clinic, "M").study
+    ((reading, _, _),) = readings(load_model(), [study], ["virtual"])
+    draw(study, reading, path)
 
 
 def both(case: Case) -> np.ndarray:

@@ -159,6 +159,15 @@ def test_a_scan_that_cannot_be_read_leaves_nothing_and_an_error(metastatic: Stud
     assert not (tmp_path / "out").exists()
 
 
+def test_one_bad_file_does_not_keep_the_others_from_being_read(metastatic: Study, tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").write_bytes(b"no DICOM at all")
+    write(metastatic.only("counts"), tmp_path / "b.dcm")
+    done = CliRunner().invoke(root, ["read", str(tmp_path)])
+    assert "metastasis" in done.output
+    assert "a.dcm" in done.output
+    assert isinstance(done.exception, PhotopeakError)
+
+
 def test_another_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PhotopeakError, match="no bundle is called"):
         load_model("nobody's")

@@ -31,6 +31,18 @@ def test_the_published_network_trains_and_is_tested(tmp_path: Path) -> None:
         assert record["figures"][f"accuracy {split}"].get("leaky", False) is leaks
 
 
+def test_the_reader_is_taught_and_measured(tmp_path: Path) -> None:
+    options = ["--preset", "smoke", "--device", "cpu", "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")]
+    done = CliRunner().invoke(root, ["reproduce", "R1", *options])
+    assert done.exit_code == 0, done.output
+    record = json.loads((tmp_path / "r" / "R1" / "smoke.json").read_text())
+    assert "region dice" in record["figures"]
+    assert record["cohort"]["seed"] == int(record["weights_sha256"][:8], 16)
+    assert load_bundle(tmp_path / "w" / "bundle").sha256 == record["weights_sha256"]
+    again = CliRunner().invoke(root, ["reproduce", "R1", *options])  # everything is there already
+    assert "taught" not in again.output
+
+
 def test_the_frozen_difficulty_is_the_chosen_one() -> None:
     assert CANDIDATES["frozen"] == Difficulty.frozen()
     figures = json.loads((RESULTS / "difficulty" / "quick.json").read_text())["figures"]

@@ -32,27 +32,32 @@ def read(paths: tuple[Path, ...], out: Path | None, as_json: bool, bundle: str, 
     from photopeak.classify.reports import in_words, readings
 
     model = load_model(bundle)
-    failed = 0
-    for group in _groups(paths, assume):
+    failed, unreadable = 0, list[str]()
+    for group in _groups(paths, assume, unreadable):
         done = readings(model, [s for _, s in group], [str(p) for p, _ in group])
         for (path, study), (reading, scan, views) in zip(group, done, strict=True):
             failed += bool(reading.refused)
             click.echo(json.dumps(reading.to_json(), ensure_ascii=False) if as_json else in_words(reading))
             if out is not None and scan is not None and views is not None:
                 _write(out, path, study, model, reading, scan, views)
-    if failed:
-        raise PhotopeakError(f"{failed} scans were not read; the reasons are above.")
+    for why in unreadable:
+        click.echo(f"not read. {why}", err=True)
+    if failed or unreadable:
+        raise PhotopeakError(f"{failed + len(unreadable)} scans were not read; the reasons are above.")
 
 
-def _groups(paths: Sequence[Path], assume: Sequence[str]) -> Iterator[list[tuple[Path, Study]]]:
-    """Studies with the file they are from, a few at a time."""
+def _groups(paths: Sequence[Path], assume: Sequence[str], unreadable: list[str]) -> Iterator[list[tuple[Path, Study]]]:
+    """Studies with the file they are from, a few at a time; why a file cannot be read goes to ``unreadable``."""
     from photopeak.dicom import parse_assumptions
     from photopeak.dicom import read as read_dicom
 
     stated = parse_assumptions(tuple(assume))
     group: list[tuple[Path, Study]] = []
     for path in _files(paths):
-        group += [(path, study) for study in read_dicom(path, assume=stated)]
+        try:
+            group += [(path, study) for study in read_dicom(path, assume=stated)]
+        except PhotopeakError as error:  # one bad file must not keep the others from being read
+            unreadable.append(str(error))
         if len(group) >= TOGETHER:
             yield group
             group = []

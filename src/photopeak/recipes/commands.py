@@ -36,9 +36,12 @@ STUDIES: Final = {
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Networks taught at a time (R1).")
+@click.option(
+    "--teach/--no-teach", default=True, help="Whether R1 teaches what its work folder lacks, or reports what is."
+)
 @click.option("--work", type=click.Path(path_type=Path), help="Folder for cohorts and checkpoints; a cut run goes on.")
 @click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Results.")
-def reproduce(study: str, preset: str, device: str, jobs: int, work: Path | None, results: Path) -> None:
+def reproduce(study: str, preset: str, device: str, jobs: int, teach: bool, work: Path | None, results: Path) -> None:
     """Run a published system, or ours, again and write results/ID/PRESET.json with its predictions."""
     from photopeak.learning.bundles import home
     from photopeak.learning.devices import device as device_of
@@ -53,7 +56,7 @@ def reproduce(study: str, preset: str, device: str, jobs: int, work: Path | None
     elif study == "difficulty":
         click.echo(f"wrote {_difficulty(preset, where, results, started)}")
     elif study == "R1":
-        path = _reader(preset, where, jobs, work, results, started)
+        path = _reader(preset, where, jobs if teach else 0, work, results, started)
         click.echo(f"wrote {path}")
     else:
         path = _published(study, preset, where, work, results, started)
@@ -95,6 +98,7 @@ def _reader(preset: str, where: torch.device, jobs: int, work: Path, results: Pa
     chosen = r1.PRESETS.get(preset)
     if chosen is None:
         raise PhotopeakError(f"R1 has no preset {preset!r}. Remedy: {', '.join(r1.PRESETS)}.")
-    reader_study.run(chosen, work, where.type, jobs, click.echo)
+    if jobs:
+        reader_study.run(chosen, work, where.type, jobs, click.echo)
     outcome = reader_study.outcome(chosen, preset, work, where, results)
     return outcome.write(results, time.monotonic() - started, where)

@@ -51,7 +51,7 @@ class Preset:
 
 
 PRESETS: Final = {
-    "smoke": Preset(24, 1, 1, 24, 24, (0,)),
+    "smoke": Preset(16, 1, 1, 12, 8, (0,)),
     "quick": Preset(600, 12, 11, 2000, 384, (0,)),
     "full": Preset(2200, 30, 11, 2000, 384, (0, 1, 2)),
 }

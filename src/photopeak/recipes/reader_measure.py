@@ -117,14 +117,16 @@ def calibrate(m: Measured, scans: Scans) -> dict[str, Any]:
     logits, labels = np.array(m.logits), scans.labels == 1
     t = [cal.temperature(labels[:, q], logits[:, q]) for q in (0, 1)]
     p = np.stack([cal.sigmoid(logits[:, q], t[q]) for q in (0, 1)], 1)
-    sets = [conformal.thresholds(labels[:, q], p[:, q], ALPHA) for q in (0, 1)]
+    fewest = int(min(labels.sum(0).min(), (~labels).sum(0).min()))
+    alpha = max(ALPHA, (1 + 1e-9) / (fewest + 1))  # a smoke run has too few patients to promise more
+    sets = [conformal.thresholds(labels[:, q], p[:, q], alpha) for q in (0, 1)]
     lesion = threshold_at(m, LISTED_FALSE_AN_IMAGE, 2 * len(scans))
     x, y = np.array(m.index)[:, _nearest(lesion)], scans.bsi
     return {
         "temperature": t,
         "yes": [s.yes for s in sets],
         "no": [s.no for s in sets],
-        "alpha": ALPHA,
+        "alpha": alpha,
         "lesion": lesion,
         "bsi_k": float((x * y).sum() / max((x * x).sum(), 1e-9)),
     }

@@ -92,7 +92,9 @@ def _doubt(
         out[f"ece {name}"] = _boot(
             lambda i, y=yes, x=one: cal.expected_calibration_error(y[i], x[i]), scans, True, ask=0.03
         )
-        out[f"coverage {name}"] = _boot(lambda i, c=covered: float(c[i].mean()), scans, promise=1 - rm.ALPHA)
+        out[f"coverage {name}"] = _boot(
+            lambda i, c=covered: float(c[i].mean()), scans, promise=1 - calibration["alpha"]
+        )
         out[f"single answers {name}"] = _boot(lambda i, s=single: float(s[i].mean()), scans)
         right = (one >= 0.5) == yes
         sure = np.abs(one - 0.5)

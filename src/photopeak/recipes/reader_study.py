@@ -9,6 +9,9 @@ fresh.npz                                        the cohort whose seed is in the
 from __future__ import annotations
 
 import hashlib
+import json
+import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +31,7 @@ from photopeak.networks.reader import Reader
 from photopeak.patients.difficulty import Difficulty
 from photopeak.recipes import reader as r1
 from photopeak.recipes.difficulty import COHORT_SEED, published_scans
-from photopeak.recipes.outcome import Outcome
+from photopeak.recipes.outcome import Outcome, hardware
 
 READER, LABELS_ONLY, SAME, PUBLISHED = "reader", "reader-labels-only", "dspic-same-patients", "dspic-as-published"
 WAYS: Final = (READER, SAME, PUBLISHED, LABELS_ONLY)
@@ -89,7 +92,7 @@ def _each(job: Callable[[Task], str], tasks: list[Task], jobs: int, say: Callabl
 
 def teach(task: Task) -> str:
     """Teach one network and keep its weights."""
-    where = torch.device(task.device)
+    where, started = torch.device(task.device), time.monotonic()
     scans = load_scans(task.work / ("published.npz" if task.way == PUBLISHED else "teaching.npz"))
     log = task.work / "log" / task.weights.stem
     if task.way in (READER, LABELS_ONLY):
@@ -102,6 +105,8 @@ def teach(task: Task) -> str:
     part = task.weights.with_suffix(".part")
     save_file(weights, part)
     part.replace(task.weights)
+    where_taught = json.dumps({**hardware(where), "seconds": round(time.monotonic() - started)})
+    task.weights.with_suffix(".json").write_text(where_taught, encoding="utf-8")
     return f"taught {task.weights.stem}"
 
 
@@ -149,9 +154,13 @@ def outcome(preset: r1.Preset, name: str, work: Path, where: torch.device, resul
     cohort = {"protocol": "bone-scan", "mix": r1.FRESH_MIX, "patients": len(fresh), "difficulty": "frozen"}
     done = Outcome("R1", name, preset.seeds, cohort | {"seed": fresh_seed(first.weights)})
     done.notes = {"weights_sha256": hashlib.sha256(first.weights.read_bytes()).hexdigest(), "calibration": calibrated}
-    done.figures = reader_report.comparison(fresh, work, WAYS, preset.seeds, results / "R1" / name)
-    measured = reader_measure.measure(network, fresh)
-    done.figures |= reader_report.reader_figures(measured, calibrated, fresh)
+    taught_on = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted(work.glob("*-[0-9].json"))}
+    done.notes |= {"taught_on": taught_on}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a smoke run may lack a class, whose figures are left out
+        done.figures = reader_report.comparison(fresh, work, WAYS, preset.seeds, results / "R1" / name)
+        measured = reader_measure.measure(network, fresh)
+        done.figures |= reader_report.reader_figures(measured, calibrated, fresh)
     taught = {"patients": len(load_scans(work / "teaching.npz")), "mix": r1.TEACHING_MIX}
     taught |= {"seed": r1.TEACHING_SEED, "epochs": preset.epochs}
     write_bundle(done, first.weights, fresh.region_names, taught, work / "bundle")
