@@ -89,8 +89,8 @@ def teach_dspic(
     network = Dspic("dspic-am", (size[0], size[1]), "adaptive")
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     data = {"images": torch.from_numpy(images(scans, entered)), "labels": torch.from_numpy(numbers(entered))}
-    # As many steps as on D_2, however many images there are.
-    epochs = max(1, round(preset.dspic_epochs * D_2_ENTRIES / len(entered)))
+    # As many steps as on D_2 where there are more images.
+    epochs = max(1, round(preset.dspic_epochs * min(1.0, D_2_ENTRIES / len(entered))))
     fit(network, Supervised(cross_entropy), data, Plan(epochs, batch=8, seed=seed), folder=folder)
     return network
 
