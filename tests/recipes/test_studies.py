@@ -40,7 +40,7 @@ def test_the_reader_is_taught_and_measured(tmp_path: Path) -> None:
     assert record["cohort"]["seed"] == int(record["weights_sha256"][:8], 16)
     assert load_bundle(tmp_path / "w" / "bundle").sha256 == record["weights_sha256"]
     again = CliRunner().invoke(root, ["reproduce", "R1", *options])  # everything is there already
-    assert "taught" not in again.output
+    assert "taught reader" not in again.output
 
 
 def test_the_frozen_difficulty_is_the_chosen_one() -> None:
