@@ -34,10 +34,18 @@ def test_lesions_are_named_after_the_region_they_lie_in_or_next_to() -> None:
 
 def test_matching_counts_hits_misses_and_false_ones() -> None:
     truth = (blob(5, 5, 1) + blob(40, 20, 1)) > 0
-    m = matched(blob(6, 6, 0.8) + blob(20, 20, 0.6), truth)
-    assert dict(zip(m.probabilities, m.true, strict=True)) == {0.8: True, 0.6: False}
-    assert sorted(m.found.tolist())[0] == -1
-    assert m.probabilities[max(m.found)] == 0.8
+    maps = np.zeros((2, 2, 64, 32))
+    maps[0, 0] = blob(6, 6, 0.8) + blob(20, 20, 0.6)
+    found = lesions_of(maps, np.ones((2, 64, 32), np.uint8), ("skull",), 0.3)
+    right, best = matched(found, truth)
+    assert dict(zip((x.probability for x in found), right, strict=True)) == {0.8: True, 0.6: False}
+    assert best.tolist() == [0.8, 0.0]
+
+
+def test_nothing_is_listed_in_urine() -> None:
+    maps = np.zeros((2, 2, 64, 32))
+    maps[0, 0] = blob(6, 6, 0.9)
+    assert not lesions_of(maps, np.ones((2, 64, 32), np.uint8), ("bladder",), 0.3)
 
 
 def test_an_outline_goes_around_the_mask() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,35 @@ def test_one_bad_file_does_not_keep_the_others_from_being_read(metastatic: Study
     assert "metastasis" in done.output
     assert "a.dcm" in done.output
     assert isinstance(done.exception, PhotopeakError)
+
+
+def test_views_in_two_files_and_files_in_a_zip_are_one_scan(metastatic: Study, tmp_path: Path, dciodvfy: str) -> None:
+    counts = metastatic["counts"]
+    for k, view in enumerate(("posterior", "anterior")):  # the order of files says nothing
+        at = ("anterior", "posterior").index(view)
+        grid = dataclasses.replace(counts.grid, axes=(Axis("view", 1, labels=(view,)), *counts.grid.axes[1:]))
+        one = dataclasses.replace(metastatic.acquisition, detectors=metastatic.acquisition.detectors[at : at + 1])
+        study = Study({"counts": Image(counts.values[at : at + 1], grid, counts.unit)}, metastatic.patient, one)
+        write(study, tmp_path / "two" / f"{k}.dcm")
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w") as z:
+        z.write(tmp_path / "two" / "0.dcm", "a/0.dcm")
+        z.write(tmp_path / "two" / "1.dcm", "a/1.dcm")
+    for path in (tmp_path / "two", tmp_path / "scan.zip"):
+        out = tmp_path / f"out-{path.stem}"
+        done = CliRunner().invoke(root, ["read", str(path), "--out", str(out), "--json"])
+        assert done.exit_code == 0, done.output
+        said = json.loads(done.stdout)
+        assert not said["flags"]  # both views were read
+        (folder,) = out.iterdir()
+        assert (folder / "regions-anterior.dcm").exists()
+        assert (folder / "regions-posterior.dcm").exists()
+        assert errors_of(dciodvfy, str(folder / "report.dcm")) == []
+
+
+def test_a_file_without_a_nuclide_is_read_with_a_note(metastatic: Study) -> None:
+    bare = dataclasses.replace(metastatic.acquisition, radiopharmaceuticals=())
+    read = run(ReadBoneScan(), Study({"counts": metastatic["counts"]}, metastatic.patient, bare))
+    assert read["reader/flags"][0].flags == ("the file names no nuclide: taken for a Tc-99m bone scan",)
 
 
 def test_another_bundle_is_refused(tmp_path: Path) -> None:

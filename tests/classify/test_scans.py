@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from photopeak.classify.scans import LESIONS, Scans, binned, class_of, load_scans, save_scans, scans_of
+from photopeak.classify.scans import LESIONS, Scans, class_of, load_scans, save_scans, scans_of
+from photopeak.classify.views import binned
 from photopeak.core import PhotopeakError
 from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.protocol import Clinic

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from photopeak.core import Acquisition, Grid, Image, Mask, Patient, PhotopeakError, Study, Text
-from photopeak.dicom.cohort import COLUMNS, Cohort, fingerprint, whole_folder, write_case, write_index
+from photopeak.core.writing import whole_folder
+from photopeak.dicom.cohort import COLUMNS, Cohort, fingerprint, write_case, write_index
 
 
 def study(views=("anterior", "posterior"), patient="P1"):

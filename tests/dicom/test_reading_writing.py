@@ -7,10 +7,11 @@ import numpy as np
 import pydicom
 import pytest
 
-from photopeak.core import Mask, PhotopeakError, Study
+from photopeak.core import Grid, Image, Mask, PhotopeakError, Study
 from photopeak.core.reading import Finding, Judgement, Reading
 from photopeak.dicom import read, write
 from photopeak.dicom.reading_codes import SITES, SKELETON, site
+from photopeak.dicom.reading_frames import Frame, frames_of
 from photopeak.dicom.seg_writing import write_segmentation
 from photopeak.dicom.sr_writing import write_report
 from photopeak.dicom.validate import errors_of
@@ -47,6 +48,11 @@ def reading(source: pydicom.Dataset) -> Reading:
     )  # fmt: skip
 
 
+@pytest.fixture
+def frames(scan: tuple[Study, Path], source: pydicom.Dataset) -> dict[str, Frame]:
+    return frames_of(scan[0], [source])
+
+
 def values(report: pydicom.Dataset) -> dict[str, float]:
     """Every number of a report by the meaning of its name."""
     found: dict[str, float] = {}
@@ -63,9 +69,9 @@ def values(report: pydicom.Dataset) -> dict[str, float]:
 
 
 def test_a_report_conforms_and_says_what_was_read(
-    reading: Reading, source: pydicom.Dataset, tmp_path: Path, dciodvfy: str
+    reading: Reading, source: pydicom.Dataset, frames: dict[str, Frame], tmp_path: Path, dciodvfy: str
 ) -> None:
-    path = write_report(reading, source, tmp_path / "report.dcm")
+    path = write_report(reading, frames, tmp_path / "report.dcm")
     assert errors_of(dciodvfy, str(path)) == []
     report = pydicom.dcmread(path)
     assert (report.StudyInstanceUID, report.PatientID) == (source.StudyInstanceUID, source.PatientID)
@@ -80,8 +86,8 @@ def test_a_report_conforms_and_says_what_was_read(
     assert "Not sure" in text
 
 
-def test_an_outline_lies_on_its_frame(reading: Reading, source: pydicom.Dataset, tmp_path: Path) -> None:
-    report = pydicom.dcmread(write_report(reading, source, tmp_path / "report.dcm"))
+def test_an_outline_lies_on_its_frame(reading: Reading, frames: dict[str, Frame], tmp_path: Path) -> None:
+    report = pydicom.dcmread(write_report(reading, frames, tmp_path / "report.dcm"))
     regions = []
 
     def walk(items: pydicom.Sequence) -> None:
@@ -102,6 +108,7 @@ def test_a_segmentation_conforms_and_is_the_mask(
     scan: tuple[Study, Path],
     reading: Reading,
     source: pydicom.Dataset,
+    frames: dict[str, Frame],
     entry: str,
     view: str,
     tmp_path: Path,
@@ -109,7 +116,7 @@ def test_a_segmentation_conforms_and_is_the_mask(
 ) -> None:
     mask = scan[0][entry]
     assert isinstance(mask, Mask)
-    path = write_segmentation(reading, source, mask, view, tmp_path / "seg.dcm")
+    path = write_segmentation(reading, frames, mask, view, tmp_path / "seg.dcm")
     assert errors_of(dciodvfy, str(path)) == []
     back = pydicom.dcmread(path)
     plane = mask.values[("anterior", "posterior").index(view)]
@@ -127,28 +134,53 @@ def test_a_segmentation_conforms_and_is_the_mask(
     assert reference.ReferencedFrameNumber == ("anterior", "posterior").index(view) + 1
 
 
-def test_the_same_reading_has_the_same_uids(reading: Reading, source: pydicom.Dataset, tmp_path: Path) -> None:
-    one, two = (pydicom.dcmread(write_report(reading, source, tmp_path / f)) for f in ("a.dcm", "b.dcm"))
+def test_the_same_reading_has_the_same_uids(reading: Reading, frames: dict[str, Frame], tmp_path: Path) -> None:
+    one, two = (pydicom.dcmread(write_report(reading, frames, tmp_path / f)) for f in ("a.dcm", "b.dcm"))
     assert one.SOPInstanceUID == two.SOPInstanceUID
-    other = dataclasses.replace(reading, weights_sha256="cd" * 32)
-    assert pydicom.dcmread(write_report(other, source, tmp_path / "c.dcm")).SOPInstanceUID != one.SOPInstanceUID
+    moved = dataclasses.replace(reading, sources=("elsewhere.dcm",))
+    assert pydicom.dcmread(write_report(moved, frames, tmp_path / "d.dcm")).SOPInstanceUID == one.SOPInstanceUID
+    other = dataclasses.replace(reading, bsi_percent=1.5)  # the same weights, calibrated anew
+    assert pydicom.dcmread(write_report(other, frames, tmp_path / "c.dcm")).SOPInstanceUID != one.SOPInstanceUID
 
 
 def test_what_would_be_wrong_is_refused(
-    scan: tuple[Study, Path], reading: Reading, source: pydicom.Dataset, tmp_path: Path
+    scan: tuple[Study, Path], reading: Reading, source: pydicom.Dataset, frames: dict[str, Frame], tmp_path: Path
 ) -> None:
     with pytest.raises(PhotopeakError, match="give the file that was read"):
-        write_report(dataclasses.replace(reading, series_uid="1.2.3"), source, tmp_path / "x.dcm")
+        write_report(dataclasses.replace(reading, study_uid="1.2.3"), frames, tmp_path / "x.dcm")
     with pytest.raises(PhotopeakError, match="has no report"):
-        write_report(dataclasses.replace(reading, refused="upside down"), source, tmp_path / "x.dcm")
+        write_report(dataclasses.replace(reading, refused="upside down"), frames, tmp_path / "x.dcm")
+    with pytest.raises(PhotopeakError, match="lie in the posterior view, whose file is not given"):
+        write_report(reading, {"anterior": frames["anterior"]}, tmp_path / "x.dcm")
     mask = scan[0]["truth/lesions"]
     assert isinstance(mask, Mask)
     with pytest.raises(PhotopeakError, match="lateral view is wanted"):
-        write_segmentation(reading, source, mask, "lateral", tmp_path / "x.dcm")
+        write_segmentation(reading, frames, mask, "lateral", tmp_path / "x.dcm")
     empty = Mask(np.zeros_like(mask.values), mask.grid, mask.names)
     with pytest.raises(PhotopeakError, match="marks nothing"):
-        write_segmentation(reading, source, empty, "anterior", tmp_path / "x.dcm")
+        write_segmentation(reading, frames, empty, "anterior", tmp_path / "x.dcm")
+    other = Clinic(BoneScan(mix="M=1"), 1, seed=4)[0]
+    with pytest.raises(PhotopeakError, match="holds the counts of the anterior and the posterior view"):
+        frames_of(other, [source])
     assert not list(tmp_path.iterdir())
+
+
+def test_frames_are_found_by_their_pixels_and_not_by_their_order(scan: tuple[Study, Path], tmp_path: Path) -> None:
+    counts = scan[0]["counts"]
+    assert isinstance(counts, Image)
+    grid = Grid.planar(("posterior", "anterior"), counts.grid.shape[1:], (2.4, 2.4))
+    turned = Study({"counts": Image(counts.values[::-1], grid, counts.unit)}, scan[0].patient, scan[0].acquisition)
+    acquisition = dataclasses.replace(turned.acquisition, detectors=tuple(reversed(turned.acquisition.detectors)))
+    write(Study(dict(turned), turned.patient, acquisition), tmp_path / "p.dcm")
+    frames = frames_of(scan[0], [pydicom.dcmread(tmp_path / "p.dcm")])
+    assert (frames["anterior"].number, frames["posterior"].number) == (2, 1)
+
+
+def test_notes_stand_in_the_report(reading: Reading, frames: dict[str, Frame], tmp_path: Path, dciodvfy: str) -> None:
+    noted = dataclasses.replace(reading, flags=("identity: the header says M, the scan looks like F",))
+    path = write_report(noted, frames, tmp_path / "report.dcm")
+    assert errors_of(dciodvfy, str(path)) == []
+    assert noted.flags[0] in str(pydicom.dcmread(path))
 
 
 def test_names_in_other_scripts_survive(scan: tuple[Study, Path], reading: Reading, tmp_path: Path) -> None:
@@ -161,7 +193,7 @@ def test_names_in_other_scripts_survive(scan: tuple[Study, Path], reading: Readi
     write(named, tmp_path / "p.dcm")
     source = pydicom.dcmread(tmp_path / "p.dcm")
     uids = {"study_uid": str(source.StudyInstanceUID), "series_uid": str(source.SeriesInstanceUID)}
-    report = write_report(dataclasses.replace(reading, **uids), source, tmp_path / "r.dcm")
+    report = write_report(dataclasses.replace(reading, **uids), frames_of(study, [source]), tmp_path / "r.dcm")
     assert str(pydicom.dcmread(report).PatientName) == "Yamada^Tarou=山田^太郎"
     assert read(tmp_path / "p.dcm")[0].patient.name == "Yamada^Tarou=山田^太郎"
 

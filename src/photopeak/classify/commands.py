@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from photopeak.classify.reader import SHIPPED
-from photopeak.core import PhotopeakError, Study
+from photopeak.core import PhotopeakError
+
+if TYPE_CHECKING:
+    from photopeak.dicom.reading import Examination
 
 TOGETHER = 16
 
@@ -29,79 +33,36 @@ def read(paths: tuple[Path, ...], out: Path | None, as_json: bool, bundle: str, 
     Says what it sees and how sure it is. Research software, not a medical device, taught with simulated patients.
     """
     from photopeak.classify.reader import load_model
-    from photopeak.classify.reports import in_words, readings
+    from photopeak.classify.reports import in_words, readings, write_reading
 
     model = load_model(bundle)
-    failed, unreadable = 0, list[str]()
-    for group in _groups(paths, assume, unreadable):
-        done = readings(model, [s for _, s in group], [str(p) for p, _ in group])
-        for (path, study), (reading, scan, views) in zip(group, done, strict=True):
+    failed = 0
+    for group in _groups(paths, assume):
+        good = [e for e in group if e.study is not None]
+        done = iter(readings(model, [e.study for e in good if e.study is not None], [e.name for e in good]))
+        for one in group:
+            if one.study is None:
+                failed += 1
+                click.echo(f"not read. {one.refused}", err=True)
+                continue
+            reading, scan, views = next(done)
             failed += bool(reading.refused)
             click.echo(json.dumps(reading.to_json(), ensure_ascii=False) if as_json else in_words(reading))
             if out is not None and scan is not None and views is not None:
-                _write(out, path, study, model, reading, scan, views)
-    for why in unreadable:
-        click.echo(f"not read. {why}", err=True)
-    if failed or unreadable:
-        raise PhotopeakError(f"{failed + len(unreadable)} scans were not read; the reasons are above.")
+                click.echo(f"  wrote {write_reading(out, one, model, reading, scan, views)}", err=True)
+    if failed:
+        raise PhotopeakError(f"{failed} scans were not read; the reasons are above.")
 
 
-def _groups(paths: Sequence[Path], assume: Sequence[str], unreadable: list[str]) -> Iterator[list[tuple[Path, Study]]]:
-    """Studies with the file they are from, a few at a time; why a file cannot be read goes to ``unreadable``."""
+def _groups(paths: Sequence[Path], assume: Sequence[str]) -> Iterator[list[Examination]]:
+    """Examinations, a few at a time, so that thousands fit."""
     from photopeak.dicom import parse_assumptions
-    from photopeak.dicom import read as read_dicom
+    from photopeak.dicom.reading import examinations
 
     stated = parse_assumptions(tuple(assume))
-    group: list[tuple[Path, Study]] = []
-    for path in _files(paths):
-        try:
-            group += [(path, study) for study in read_dicom(path, assume=stated)]
-        except PhotopeakError as error:  # one bad file must not keep the others from being read
-            unreadable.append(str(error))
-        if len(group) >= TOGETHER:
-            yield group
-            group = []
-    if group:
+    each = (one for path in paths for one in examinations(path, stated))
+    while group := list(islice(each, TOGETHER)):
         yield group
-
-
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.suffix.lower() in (".dcm", ".ima", "") and p.is_file())
-            if not files:
-                raise PhotopeakError(f"{path} holds no DICOM file. Remedy: name a folder with .dcm files.")
-            yield from files
-        else:
-            yield path
-
-
-def _write(out: Path, path: Path, study: Study, model: Any, reading: Any, scan: Any, views: Any) -> None:
-    """One folder a scan, whole or not at all."""
-    from pydicom import dcmread
-
-    from photopeak.classify.reader import entries
-    from photopeak.classify.reports import draw
-    from photopeak.core import Mask
-    from photopeak.dicom.cohort import whole_folder
-    from photopeak.dicom.seg_writing import write_segmentation
-    from photopeak.dicom.sr_writing import write_report
-
-    source = dcmread(path)
-    made = entries(study, model, scan, views)
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in reading.patient_id or path.stem)
-    folder = out / f"{name}-{reading.series_uid[-8:]}"
-    with whole_folder(folder) as work:
-        (work / "reading.json").write_text(json.dumps(reading.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
-        draw(study, reading, work / "reading.png")
-        write_report(reading, source, work / "report.dcm")
-        for what in ("regions", "lesions"):
-            mask = made[f"reader/{what}"]
-            assert isinstance(mask, Mask)
-            for v, view in enumerate(mask.grid.axes[0].labels):
-                if mask.values[v].any():
-                    write_segmentation(reading, source, mask, view, work / f"{what}-{view}.dcm")
-    click.echo(f"  wrote {folder}", err=True)
 
 
 @click.group()

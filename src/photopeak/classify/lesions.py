@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 
-from photopeak.classify.scans import LESIONS, VIEWS
+from photopeak.classify.scans import LESIONS
+from photopeak.classify.views import VIEWS
 
 #: where a piece begins, and how likely its best pixels must be for it to be a lesion
 EDGE: Final = 0.3
@@ -28,14 +30,10 @@ class Lesion:
     kind: str
     region: str
     probability: float
-    row: float
-    column: float
+    peak: tuple[int, int]
+    """Row and column of its best pixel."""
     mask: Bool[np.ndarray, "row column"]
     """On the whole image."""
-
-    @property
-    def pixels(self) -> int:
-        return int(self.mask.sum())
 
 
 def lesions_of(
@@ -49,10 +47,12 @@ def lesions_of(
     for v, view in enumerate(VIEWS):
         for k, kind in enumerate(LESIONS):
             for mask, probability in pieces(maps[v, k]):
-                site = region_at(mask, regions[v], names) if probability >= at_least else URINE[0]
+                if probability < at_least:
+                    continue
+                site = region_at(mask, regions[v], names)
                 if site not in URINE:
-                    row, column = (float(x.mean()) for x in np.nonzero(mask))
-                    found.append(Lesion(view, kind, site, probability, row, column, mask))
+                    row, column = np.unravel_index(np.argmax(np.where(mask, maps[v, k], -1)), mask.shape)
+                    found.append(Lesion(view, kind, site, probability, (int(row), int(column)), mask))
     return sorted(found, key=lambda x: -x.probability)
 
 
@@ -60,7 +60,7 @@ def pieces(p: Float[np.ndarray, "row column"]) -> list[tuple[Bool[np.ndarray, "r
     """The connected pieces above ``EDGE``, each with the mean of its best pixels."""
     from scipy import ndimage
 
-    number, n = ndimage.label(p > EDGE, EIGHT)
+    number, _ = ndimage.label(p > EDGE, EIGHT)
     out = []
     for i, box in enumerate(ndimage.find_objects(number), 1):
         here: Bool[np.ndarray, "r c"] = number[box] == i
@@ -68,7 +68,6 @@ def pieces(p: Float[np.ndarray, "row column"]) -> list[tuple[Bool[np.ndarray, "r
         mask = np.zeros(p.shape, bool)
         mask[box] = here
         out.append((mask, float(best.mean())))
-    assert len(out) == n
     return out
 
 
@@ -94,33 +93,25 @@ def outline(mask: Bool[np.ndarray, "row column"]) -> list[tuple[float, float]]:
     return [(float(c - 0.5), float(r - 0.5)) for r, c in contour[:-1]]
 
 
-@dataclass(frozen=True)
-class Matched:
-    """Lesions found against the truth of one image and kind: each found one's probability and whether it is true."""
+def matched(
+    found: Sequence[Lesion], truth: Bool[np.ndarray, "row column"]
+) -> tuple[list[bool], Float[np.ndarray, " true"]]:
+    """Found lesions of one kind and view against the truth: whether each is true, and how probable each true one is.
 
-    probabilities: list[float]
-    true: list[bool]
-    found: Int[np.ndarray, " truth"]
-    """For each true lesion, the index of the found one that hit it, or −1."""
-
-
-def matched(p: Float[np.ndarray, "row column"], truth: Bool[np.ndarray, "row column"]) -> Matched:
-    """A found lesion is true where it covers at least a tenth of the union with a true one, or its peak lies in it."""
+    A found lesion is true where its peak lies in a true one or it covers at least a tenth of the union with one. A true
+    lesion is as probable as the best that hit it, and 0 where none did.
+    """
     from scipy import ndimage
 
     number, n = ndimage.label(truth, EIGHT)
-    hit = np.full(n, -1)
-    probabilities: list[float] = []
-    right: list[bool] = []
-    for i, (mask, probability) in enumerate(pieces(p)):
-        peak = np.unravel_index(np.argmax(np.where(mask, p, -1)), p.shape)
-        touched = {int(t) for t in np.unique(number[mask]) if t}
-        hits = {t for t in touched if t == number[peak] or _overlap(mask, number == t) >= 0.1}
+    best, right = np.zeros(n), []
+    for one in found:
+        touched = {int(t) for t in np.unique(number[one.mask]) if t}
+        hits = {t for t in touched if t == number[one.peak] or _overlap(one.mask, number == t) >= 0.1}
         for t in hits:
-            hit[t - 1] = i if hit[t - 1] < 0 or probability > probabilities[hit[t - 1]] else hit[t - 1]
-        probabilities.append(probability)
+            best[t - 1] = max(best[t - 1], one.probability)
         right.append(bool(hits))
-    return Matched(probabilities, right, hit)
+    return right, best
 
 
 def _overlap(a: Bool[np.ndarray, "row column"], b: Bool[np.ndarray, "row column"]) -> float:

@@ -10,20 +10,32 @@ from typing import ClassVar, Final
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8, UInt16
+from scipy.special import expit
 
 from photopeak.classify.asking import Answers, answers
 from photopeak.classify.bsi import bone_scan_index
 from photopeak.classify.lesions import Lesion, lesions_of
-from photopeak.classify.scans import SIZE, VIEWS
-from photopeak.classify.views import Views, whole_body
+from photopeak.classify.views import SIZE, VIEWS, Views, whole_body
 from photopeak.core import Entry, Image, Kind, Mask, Measurement, PhotopeakError, Study
 from photopeak.learning.bundles import load_bundle
+from photopeak.learning.devices import placed
 from photopeak.networks.reader import Reader
 
 SHIPPED: Final = "bone-scan"
 QUESTIONS: Final = ("metastasis", "arthritis")
 FEWEST_REGIONS: Final = 14
 """Named bones that a view must show at least; a whole body shows 27, one that is cut off at the knees 23."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How a logit becomes a probability and a set of answers, for each question."""
+
+    temperature: tuple[float, float]
+    yes: tuple[float, float]
+    """From which probability on "yes" is a possible answer."""
+    no: tuple[float, float]
+    """Up to which probability "no" is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +46,8 @@ class Model:
     sha256: str
     network: Reader
     regions: tuple[str, ...]
-    temperature: tuple[float, float]
-    yes: tuple[float, float]
-    """From which probability on "yes" is a possible answer to each question."""
-    no: tuple[float, float]
-    """Up to which probability "no" is."""
+    doubt: Mapping[str, Doubt]
+    """For both views, and for either alone."""
     lesion: float
     """How probable a lesion must be to be listed."""
     bsi_k: float
@@ -54,17 +63,20 @@ def load_model(name: str = SHIPPED) -> Model:
         network = Reader(len(regions))
         network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in bundle.weights.items()})
         calibrated = m["calibration"]
-        temperature, yes, no = (
-            (float(calibrated[k][0]), float(calibrated[k][1])) for k in ("temperature", "yes", "no")
-        )
+        doubt = {views: _doubt(calibrated["doubt"][views]) for views in ("both", *VIEWS)}
         lesion, bsi_k = float(calibrated["lesion"]), float(calibrated["bsi_k"])
     except (KeyError, TypeError, RuntimeError, IndexError) as error:
         raise PhotopeakError(
             f"the bundle {name!r} is not a bone-scan reader: {str(error).splitlines()[0]}. "
             f"Remedy: name one that is, such as {SHIPPED!r}."
         ) from error
-    network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Model(str(name), bundle.sha256, network, regions, temperature, yes, no, lesion, bsi_k)
+    placed(network.eval(), torch.device("cpu"))
+    return Model(str(name), bundle.sha256, network, regions, doubt, lesion, bsi_k)
+
+
+def _doubt(stated: Mapping[str, Sequence[float]]) -> Doubt:
+    temperature, yes, no = ((float(stated[k][0]), float(stated[k][1])) for k in ("temperature", "yes", "no"))
+    return Doubt(temperature, yes, no)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +110,9 @@ def read_scans(
 def _scan(model: Model, said: Answers, i: int, there: Bool[np.ndarray, " 2"], sex: str, age: float | None) -> Scan:
     regions = said.regions[i] * there[:, None, None].astype(np.uint8)
     maps = said.lesions[i] * there[:, None, None, None]
-    logits = said.diagnoses[i].astype(np.float64) / np.array(model.temperature)
-    p = 1 / (1 + np.exp(-logits))
-    wider = 1.0 if there.all() else 0.5  # with one view, both answers stay possible for longer
-    possible = tuple(_possible(float(p[q]), wider * model.yes[q], 1 - wider * (1 - model.no[q])) for q in (0, 1))
+    doubt = model.doubt["both" if there.all() else VIEWS[int(np.argmax(there))]]
+    p = expit(said.diagnoses[i].astype(np.float64) / np.array(doubt.temperature))
+    answered = [possible(float(p[q]), doubt.yes[q], doubt.no[q]) for q in (0, 1)]
     lesions = tuple(lesions_of(maps, regions, model.regions, model.lesion))
     metastases = np.zeros(regions.shape, bool)
     for lesion in lesions:
@@ -110,11 +121,18 @@ def _scan(model: Model, said: Answers, i: int, there: Bool[np.ndarray, " 2"], se
     index = bone_scan_index(metastases, regions, model.regions, model.bsi_k)
     flags = _flags(there, float(said.man[i]), sex, float(said.age[i]), age)
     refused = _refusal(regions, there, said.wrong[i])
-    return Scan(refused, (float(p[0]), float(p[1])), (possible[0], possible[1]), lesions, regions, index, flags, maps)
+    return Scan(refused, (float(p[0]), float(p[1])), (answered[0], answered[1]), lesions, regions, index, flags, maps)
 
 
-def _possible(p: float, yes: float, no: float) -> tuple[str, ...]:
-    """The answers that cannot be left out; the more probable one is always among them."""
+def possible(p: float, yes: float, no: float) -> tuple[str, ...]:
+    """The answers that cannot be left out: those of the conformal set, and the more probable one in any case.
+
+    Where a network tells two classes apart so well that no threshold need err, a conformal set can be empty; an empty
+    answer would say nothing, so the promise is then kept with room to spare.
+
+    >>> possible(0.7, yes=0.3, no=0.8), possible(0.5, yes=0.99, no=0.01), possible(0.1, yes=0.3, no=0.8)
+    (('yes', 'no'), ('yes', 'no'), ('no',))
+    """
     return (*(("yes",) if p >= min(yes, 0.5) else ()), *(("no",) if p <= max(no, 0.5) else ()))
 
 
@@ -140,11 +158,9 @@ def _flags(there: Bool[np.ndarray, " 2"], man: float, sex: str, years: float, ag
         flags.append(f"read from the {VIEWS[int(np.argmax(there))]} view alone")
     looks = "M" if man > 0.95 else "F" if man < 0.05 else ""
     if sex in ("M", "F") and looks and looks != sex:
-        flags.append(f"the header says {sex} but the scan looks like {looks}: check the patient's identity")
+        flags.append(f"identity: the header says {sex}, the scan looks like {looks}")
     if age is not None and abs(years - age) > 30:
-        flags.append(
-            f"the header says {age:.0f} years but the scan looks like {years:.0f}: check the patient's identity"
-        )
+        flags.append(f"identity: the header says {age:.0f} years, the scan looks like {years:.0f}")
     return tuple(flags)
 
 
@@ -183,7 +199,7 @@ def entries(study: Study, model: Model, scan: Scan, views: Views) -> dict[str, E
         lesions[i] = f"{lesion.kind}: {lesion.region or 'unnamed site'}"
     masks = [views.to_image(x) for x in (scan.regions, number)]
     sure = [("not sure",) if len(p) == 2 else () for p in scan.possible]
-    flags = tuple(Measurement(1.0, "1", flags=(f,)) for f in scan.flags)
+    flags = tuple(Measurement(1.0, "1", flags=(f,)) for f in (*scan.flags, *views.notes))
     return {
         "reader/regions": Mask(masks[0], image.grid, names),
         "reader/lesions": Mask(masks[1], image.grid, lesions),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,11 +12,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from photopeak.classify.lesions import outline
-from photopeak.classify.reader import QUESTIONS, Model, Scan, read_scans
-from photopeak.classify.scans import VIEWS
-from photopeak.classify.views import Views, whole_body
-from photopeak.core import Image, PhotopeakError, Study
+from photopeak.classify.reader import QUESTIONS, Model, Scan, entries, read_scans
+from photopeak.classify.views import VIEWS, Views, whole_body
+from photopeak.core import Image, Mask, PhotopeakError, Study
 from photopeak.core.reading import Finding, Judgement, Reading
+from photopeak.core.writing import whole_file, whole_folder
+from photopeak.dicom.reading import Examination
 
 COLOURS: Final = {"metastasis": "#d55e00", "arthritis": "#0072b2"}
 
@@ -72,7 +75,7 @@ def reading_of(model: Model, study: Study, scan: Scan, views: Views, source: str
         judgements=judgements,
         findings=_findings(study, scan, views),
         bsi_percent=scan.bsi_percent,
-        flags=scan.flags,
+        flags=(*scan.flags, *views.notes),
         sources=(source,),
     )
 
@@ -150,9 +153,39 @@ def draw(study: Study, reading: Reading, path: Path) -> Path:
                 ax.plot(x, y, color=COLOURS[f.kind], lw=1.0)
                 ax.annotate(str(f.number), (x.max(), y.min()), color=COLOURS[f.kind], fontsize=7)
     figure.suptitle(in_words(reading).split("\n")[0], fontsize=10)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100, format="png")
+    with whole_file(path) as work:
+        figure.savefig(work, dpi=100, format="png")
     return path
+
+
+def write_reading(
+    out: Path, examination: Examination, model: Model, reading: Reading, scan: Scan, views: Views
+) -> Path:
+    """One folder of ``out`` with the picture, the JSON, the DICOM SR and SEG; whole or not at all."""
+    from photopeak.dicom.reading_frames import frames_of
+    from photopeak.dicom.seg_writing import write_segmentation
+    from photopeak.dicom.sr_writing import write_report
+
+    study = examination.study
+    assert study is not None
+    frames, made = frames_of(study, examination.sources), entries(study, model, scan, views)
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in reading.patient_id or "unnamed")
+    folder = out / f"{name}-{hashlib.sha256(str(sorted(_instances(examination))).encode()).hexdigest()[:8]}"
+    with whole_folder(folder) as work:
+        (work / "reading.json").write_text(json.dumps(reading.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        draw(study, reading, work / "reading.png")
+        write_report(reading, frames, work / "report.dcm")
+        for what in ("regions", "lesions"):
+            mask = made[f"reader/{what}"]
+            assert isinstance(mask, Mask)
+            for view, plane in zip(mask.grid.labels("view"), mask.values, strict=True):
+                if plane.any():
+                    write_segmentation(reading, frames, mask, view, work / f"{what}-{view}.dcm")
+    return folder
+
+
+def _instances(examination: Examination) -> list[str]:
+    return [str(ds.SOPInstanceUID) for ds in examination.sources]
 
 
 def _grey(plane: Float[np.ndarray, "row column"]) -> UInt8[np.ndarray, "row column"]:

@@ -1,13 +1,8 @@
-"""Whole-body bone scans as arrays: what readers are taught from, and where a Study becomes one.
-
-Every scan is brought to one matrix of 512 × 128 pixels of about 4.6 mm, each the sum of 2 × 2 pixels of the usual
-1024 × 256. Sums, not means: counts stay counts, and Poisson.
-"""
+"""Whole-body bone scans as arrays: what readers are taught from, and where a Study becomes one."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -16,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped, UInt8, UInt16
+from jaxtyping import Float, Int, UInt8, UInt16
 
-from photopeak.core import Image, Mask, Measurement, PhotopeakError, Study
+from photopeak.classify.views import SIZE, VIEWS, binned, whole_body
+from photopeak.core import Mask, Measurement, PhotopeakError, Study
+from photopeak.core.writing import whole_file
+from photopeak.learning.devices import cores
 
-VIEWS: Final = ("anterior", "posterior")
-SIZE: Final = (512, 128)
 ARRAYS: Final = ("counts", "labels", "lesions", "regions", "bsi", "age")
 LESIONS: Final = ("metastasis", "arthritis")
 """What a lesion map holds: 0 nothing, 1 metastasis, 2 arthritis."""
@@ -76,7 +72,7 @@ def scans_of(
 ) -> Scans:
     """Every Study of a source, or its first ones, as arrays, in its order; several processes share the work."""
     n = len(source) if first is None else min(first, len(source))
-    processes = min(processes or len(os.sched_getaffinity(0)), max(1, n // 8))
+    processes = min(processes or cores(), max(1, n // 8))
     parts = [range(i, min(i + 8, n)) for i in range(0, n, 8)]
     if processes == 1:
         return _joined([_part(source, p) for p in _progress(parts, n, quiet)])
@@ -126,13 +122,13 @@ def _joined(parts: Sequence[Scans]) -> Scans:
 
 
 def _one(study: Study) -> Scans:
-    counts = canonical(study)
+    views = whole_body(study)
     regions, names = _regions(study)
     labels = [[_number(study, f"truth/label_{x}", -1) for x in ("m", "a")]]
     who = study.patient
     return Scans(
         (who.patient_id,),
-        counts[None],
+        views.both[None],
         np.array(labels, np.int8),
         _lesions(study)[None],
         regions[None],
@@ -143,39 +139,23 @@ def _one(study: Study) -> Scans:
     )
 
 
-def canonical(study: Study) -> UInt16[np.ndarray, "2 512 128"]:
-    """Both views on the one matrix, anterior first; a scan that is not a whole-body one is refused."""
-    counts = study["counts"]
-    assert isinstance(counts, Image)
-    axes = counts.grid.axes
-    if counts.grid.names != ("view", "y", "x") or axes[0].labels != VIEWS:
+def _truth(study: Study, name: str) -> Mask | None:
+    """A mask of the truth, which has to lie on the usual matrix."""
+    mask = study.get(name)
+    if mask is None:
+        return None
+    usual = (2, 2 * SIZE[0], 2 * SIZE[1])
+    if not isinstance(mask, Mask) or mask.values.shape != usual or mask.grid.labels("view") != VIEWS:
         raise PhotopeakError(
-            f"{study.patient.patient_id}: a whole-body scan with an anterior and a posterior view is needed; this one "
-            f"has {counts.grid.names} and the views {axes[0].labels}. Remedy: read both views as one study."
+            f"{study.patient.patient_id}: {name} does not lie on two views of {usual[1]} × {usual[2]} pixels. "
+            "Remedy: leave the pixel truth out, and the labels alone are taught."
         )
-    if counts.values.shape[1:] != (2 * SIZE[0], 2 * SIZE[1]):
-        raise PhotopeakError(
-            f"{study.patient.patient_id}: the matrix is {counts.values.shape[1:]}, not 1024 × 256. "
-            "Remedy: these networks take the usual whole-body matrix."
-        )
-    summed: UInt16[np.ndarray, "2 512 128"] = np.minimum(binned(counts.values), 65535).astype(np.uint16)
-    return summed
-
-
-def binned(values: Shaped[np.ndarray, "v h w"]) -> Shaped[np.ndarray, "v y x"]:
-    """Sums over 2 × 2 pixels.
-
-    >>> binned(np.ones((1, 4, 2), int)).tolist()
-    [[[4], [4]]]
-    """
-    v, h, w = values.shape
-    summed: Shaped[np.ndarray, "v y x"] = values.reshape(v, h // 2, 2, w // 2, 2).sum(axis=(2, 4))
-    return summed
+    return mask
 
 
 def _lesions(study: Study) -> UInt8[np.ndarray, "2 512 128"]:
-    mask = study.get("truth/lesions")
-    if not isinstance(mask, Mask):
+    mask = _truth(study, "truth/lesions")
+    if mask is None:
         return np.zeros((2, *SIZE), np.uint8)
     number = np.zeros(max(mask.names, default=0) + 1, np.uint8)
     for i, name in mask.names.items():
@@ -187,8 +167,8 @@ def _lesions(study: Study) -> UInt8[np.ndarray, "2 512 128"]:
 
 
 def _regions(study: Study) -> tuple[UInt8[np.ndarray, "2 512 128"], tuple[str, ...]]:
-    mask = study.get("truth/regions")
-    if not isinstance(mask, Mask):
+    mask = _truth(study, "truth/regions")
+    if mask is None:
         return np.zeros((2, *SIZE), np.uint8), ()
     return np.ascontiguousarray(mask.values[:, ::2, ::2], np.uint8), tuple(
         mask.names[i + 1] for i in range(len(mask.names))
@@ -203,10 +183,8 @@ def _number(study: Study, name: str, absent: float) -> float:
 def save_scans(scans: Scans, path: Path) -> None:
     """Write one file, whole or not at all. Not compressed: Poisson noise hardly shrinks, and zlib is slow."""
     words = json.dumps({n: getattr(scans, n) for n in ("patients", "sexes", "region_names")})
-    work = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(work, words=np.array(words), **{n: getattr(scans, n) for n in ARRAYS})
-    work.replace(path)
+    with whole_file(path) as work:
+        np.savez(work, words=np.array(words), **{n: getattr(scans, n) for n in ARRAYS})
 
 
 def load_scans(path: Path) -> Scans:

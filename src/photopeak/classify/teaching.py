@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,8 +28,9 @@ class TeachReader(Plan):
     turn_deg: float = 4.0
     stretch: float = 0.06
     shift: float = 0.04
-    """Of the image's height and, tripled, of its width."""
-    fewest_counts: float = field(default=0.25)
+    """The most, as a share of the image's height; three times as much of its width, which is a quarter of that."""
+    fewest_counts: float = 0.25
+    """The least share of a scan's counts that is kept."""
     one_view: float = 0.1
     wrong: float = 0.04
     """Share of the scans with exchanged views, and share with the feet up: to be told, not read."""
@@ -142,6 +143,14 @@ def teach_labels(network: nn.Module, batch: Batch) -> Tensor:
     return diagnosis_loss(network(batch["counts"].float()), batch)
 
 
+def teach_judgement(network: nn.Module, batch: Batch) -> Tensor:
+    """Loss of everything that is said of a scan as a whole; the statistics of the layers that see stay as they are."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    return _whole_loss(network(batch["counts"].float()), batch)
+
+
 def teach_all(network: nn.Module, batch: Batch) -> Tensor:
     """Loss of everything that is known of a scan, each part a mean over the batch."""
     counts = batch["counts"].float()
@@ -149,12 +158,14 @@ def teach_all(network: nn.Module, batch: Batch) -> Tensor:
     sound = batch["wrong"].amax(1) == 0
     there = (counts.flatten(2).amax(2) > 0) & sound[:, None]
     return (
-        diagnosis_loss(reading, batch)
-        + _regions_loss(reading, batch, there)
-        + 2.0 * _lesions_loss(reading, batch, there)
-        + 0.2 * _person_loss(reading, batch)
-        + functional.binary_cross_entropy_with_logits(reading.wrong.float(), batch["wrong"])
+        _whole_loss(reading, batch) + _regions_loss(reading, batch, there) + 2.0 * _lesions_loss(reading, batch, there)
     )
+
+
+def _whole_loss(reading: Reading, batch: Batch) -> Tensor:
+    """Diagnoses, person, and whether the scan is the right way round."""
+    wrong = functional.binary_cross_entropy_with_logits(reading.wrong.float(), batch["wrong"])
+    return diagnosis_loss(reading, batch) + 0.2 * _person_loss(reading, batch) + wrong
 
 
 def diagnosis_loss(reading: Reading, batch: Batch) -> Tensor:

@@ -1,20 +1,26 @@
-"""Is this a whole-body bone scan? The views of a study on the one matrix, or the reason why not."""
+"""Is this a whole-body bone scan? The views of a study on the one matrix, or the reason why not.
+
+Every scan is brought to 512 × 128 pixels of about 4.6 mm, each the sum of 2 × 2 pixels of the usual 1024 × 256. Sums,
+not means: counts stay counts, and Poisson.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8, UInt16
+from jaxtyping import Float, Int, Shaped, UInt8, UInt16
 
-from photopeak.classify.scans import SIZE, VIEWS, binned
 from photopeak.core import Image, PhotopeakError, Study
 
+VIEWS: Final = ("anterior", "posterior")
+SIZE: Final = (512, 128)
 PIXEL_MM = (2.0, 2.8)
 """Pixels of a usual whole-body scan, least and greatest; others are resampled."""
 USUAL_MM = 2.4
 FEWEST_COUNTS = 100_000
-"""In a view: a tenth of what EANM asks for is not a scan."""
+"""In a view. Whole-body scans hold millions."""
 BACKGROUND, LEAST_BACKGROUND = 0.1, 0.15
 """A pixel below a tenth of the bright ones is beside the body; at least 15 % of a whole-body scan are."""
 NUCLIDE = "Tc-99m"
@@ -37,6 +43,8 @@ class Views:
     both: UInt16[np.ndarray, "2 512 128"]
     there: tuple[int, ...]
     places: Places
+    notes: tuple[str, ...] = ()
+    """What the file leaves open."""
 
     def to_image(self, maps: UInt8[np.ndarray, "2 512 128"]) -> UInt8[np.ndarray, "view row column"]:
         """Maps of both views on the pixels of the image."""
@@ -54,7 +62,7 @@ def whole_body(study: Study) -> Views:
             f"{who}: ImageType (0008,0008) says {study.acquisition.kind}; the reader takes whole-body scans. "
             "Remedy: read the whole-body file of this examination."
         )
-    _check_tracer(who, study)
+    notes = _check_tracer(who, study)
     values, labels = _planes(who, image)
     places = _places(who, values.shape[1:], _pixel_mm(image))
     both, there = np.zeros((2, *SIZE), np.uint16), list[int]()
@@ -65,16 +73,18 @@ def whole_body(study: Study) -> Views:
             raise PhotopeakError(f"{who}: two {label} views. Remedy: keep the one that is to be read.")
         both[k] = np.minimum(np.rint(_canonical(plane, places)), 65535).astype(np.uint16)
         there.append(k)
-    return Views(both, tuple(there), places)
+    return Views(both, tuple(there), places, notes)
 
 
-def _check_tracer(who: str, study: Study) -> None:
+def _check_tracer(who: str, study: Study) -> tuple[str, ...]:
+    """Refuse another nuclide; where the file names none, that is noted."""
     nuclides = {r.nuclide for r in study.acquisition.radiopharmaceuticals if r.nuclide}
     if nuclides and nuclides != {NUCLIDE}:
         raise PhotopeakError(
             f"{who}: the nuclide is {', '.join(sorted(nuclides))}; the reader knows bone scans with {NUCLIDE}. "
             "Remedy: none here; this is another examination."
         )
+    return () if nuclides else (f"the file names no nuclide: taken for a {NUCLIDE} bone scan",)
 
 
 def _planes(who: str, image: Image) -> tuple[Float[np.ndarray, "view row column"], tuple[str, ...]]:
@@ -159,3 +169,14 @@ def _resampled(plane: Float[np.ndarray, "row column"], zoom: tuple[float, float]
     out: Float[np.ndarray, "y x"] = ndimage.zoom(plane, zoom, order=1, grid_mode=True, mode="grid-constant")
     scaled: Float[np.ndarray, "y x"] = out * (plane.sum() / max(float(out.sum()), 1e-9))
     return scaled
+
+
+def binned(values: Shaped[np.ndarray, "v h w"]) -> Shaped[np.ndarray, "v y x"]:
+    """Sums over 2 × 2 pixels.
+
+    >>> binned(np.ones((1, 4, 2), int)).tolist()
+    [[[4], [4]]]
+    """
+    v, h, w = values.shape
+    summed: Shaped[np.ndarray, "v y x"] = values.reshape(v, h // 2, 2, w // 2, 2).sum(axis=(2, 4))
+    return summed

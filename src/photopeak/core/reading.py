@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from photopeak.core.study import Json
@@ -66,7 +66,7 @@ class Reading:
     findings: tuple[Finding, ...] = ()
     bsi_percent: float | None = None
     flags: tuple[str, ...] = ()
-    sources: tuple[str, ...] = field(default=())
+    sources: tuple[str, ...] = ()
     """The files that were read."""
 
     @property
@@ -90,5 +90,5 @@ class Reading:
             "bone_scan_index_percent": bsi,
             "flags": list(self.flags),
             "sources": list(self.sources),
-            "notice": "Research software, not a medical device; trained on simulated patients.",
+            "notice": "Research software, not a medical device; trained on simulated patients unless you retrained it.",
         }

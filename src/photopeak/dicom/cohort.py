@@ -16,11 +16,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -30,28 +26,13 @@ import numpy as np
 from photopeak import __version__
 from photopeak.core import Entry, Image, Mask, Measurement, PhotopeakError, Record, Study, Text
 from photopeak.core.study import Json
+from photopeak.core.writing import whole_file, whole_folder
 from photopeak.dicom.merging import merge_views
 from photopeak.dicom.reading import read
 from photopeak.dicom.writing import write
 
 COLUMNS = ("patient_id", "study", "path", "view", "label_m", "label_a", "parent")
 MASKS = ("truth/regions", "truth/lesions")
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write into that becomes ``folder`` when the block ends well, and vanishes otherwise."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        yield work
-        if folder.exists():
-            shutil.rmtree(folder)
-        work.chmod(0o755)  # mkdtemp made it private; a cohort is shared like any other folder
-        work.rename(folder)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
 
 
 def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image: str = "planar.dcm") -> None:
@@ -80,23 +61,12 @@ def _write_masks(study: Study, path: Path) -> None:
 def write_index(folder: Path, rows: Iterable[Mapping[str, Json]], description: Mapping[str, Json]) -> None:
     """Write ``cohort.csv`` and ``cohort.json``, each in one move."""
     lines = sorted((dict(r) for r in rows), key=lambda r: (str(r["patient_id"]), str(r["view"])))
-    with _replacing(folder / "cohort.csv") as path, path.open("w", newline="", encoding="utf-8") as f:
+    with whole_file(folder / "cohort.csv") as path, path.open("w", newline="", encoding="utf-8") as f:
         table = csv.DictWriter(f, COLUMNS, lineterminator="\n")
         table.writeheader()
         table.writerows(lines)
-    with _replacing(folder / "cohort.json") as path:
+    with whole_file(folder / "cohort.json") as path:
         path.write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """A path to write to, moved onto the target when the block ends well."""
-    work = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        yield work
-        work.replace(target)
-    finally:
-        work.unlink(missing_ok=True)
 
 
 def fingerprint(hashes: Sequence[str]) -> str:

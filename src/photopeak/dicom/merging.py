@@ -20,6 +20,16 @@ ORDER = ("anterior", "posterior")
 
 def paired(studies: list[Study]) -> list[Study]:
     """The Studies with every anterior and posterior file of one acquisition merged."""
+    return [merge_views([studies[i] for i in together]) for together in pairs_of(studies)]
+
+
+def alone(study: Study) -> bool:
+    """Whether a Study is one view of an acquisition whose other view may lie in another file."""
+    return _acquisition_key(study) is not None
+
+
+def pairs_of(studies: list[Study]) -> list[list[int]]:
+    """Which Studies belong together: the numbers of an anterior and a posterior one, or of one alone."""
     groups: dict[Any, list[int]] = {}
     for i, study in enumerate(studies):
         groups.setdefault(_acquisition_key(study) or i, []).append(i)
@@ -28,8 +38,7 @@ def paired(studies: list[Study]) -> list[Study]:
         for pair in _pairs(studies, members, (_series, _start)):
             partner[pair[0]] = pair
             partner[pair[1]] = []
-    merged = [(partner.get(i, [i]), study) for i, study in enumerate(studies)]
-    return [merge_views([studies[j] for j in together]) for together, _ in merged if together]
+    return [together for i in range(len(studies)) if (together := partner.get(i, [i]))]
 
 
 def _acquisition_key(study: Study) -> Any:

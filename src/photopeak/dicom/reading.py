@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from photopeak.core import DicomError, Study
 from photopeak.dicom.assumptions import Assumptions
 from photopeak.dicom.elements import Elements
-from photopeak.dicom.files import datasets
-from photopeak.dicom.merging import paired
+from photopeak.dicom.files import datasets, each
+from photopeak.dicom.merging import alone, merge_views, paired, pairs_of
 from photopeak.dicom.nm import NM_CLASS, SECONDARY_CAPTURE, read_nm
 from photopeak.dicom.volumes import CT_CLASS, PT_CLASS, read_volumes
 
@@ -52,6 +55,58 @@ def read(path: str | os.PathLike[str], assume: Mapping[str, str] | None = None) 
     if found:
         LOG.warning("%s: passed over %s; Photopeak reads %s.", path, found, CLASSES)
     return studies
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """A planar Study with the objects that it was read from, or why it could not be read."""
+
+    study: Study | None
+    sources: tuple[Dataset, ...] = ()
+    name: str = ""
+    refused: str = ""
+
+
+def examinations(path: str | os.PathLike[str], assume: Mapping[str, str] | None = None) -> Iterator[Examination]:
+    """The nuclear medicine of a file, a folder or a zip, one examination at a time and past whatever is broken.
+
+    Memory holds one folder's single views, which wait for their other view, and nothing else.
+    """
+    stated, found = Assumptions(assume), False
+    waiting: list[Examination] = []
+    for name, ds in each(path):
+        if waiting and Path(waiting[0].name).parent != Path(name).parent:
+            yield from _put_together(waiting)
+            waiting = []
+        one = _examination(name, ds, stated)
+        if one is None:  # an object of another class beside images
+            continue
+        found = True
+        if one.study is not None and alone(one.study):
+            waiting.append(one)
+        else:
+            yield one
+    yield from _put_together(waiting)
+    if not found:
+        yield Examination(None, (), str(path), f"{path} holds no nuclear medicine image. Remedy: choose image files.")
+
+
+def _examination(name: str, ds: Dataset | DicomError, stated: Assumptions) -> Examination | None:
+    if isinstance(ds, DicomError):
+        return Examination(None, (), name, str(ds))
+    if not is_nm(Elements(ds, name)):
+        return None
+    try:
+        return Examination(read_nm(ds, name, stated.anew()), (ds,), name)
+    except DicomError as error:
+        return Examination(None, (), name, str(error))
+
+
+def _put_together(waiting: list[Examination]) -> Iterator[Examination]:
+    studies = [one.study for one in waiting if one.study is not None]
+    for together in pairs_of(studies):
+        sources = tuple(ds for i in together for ds in waiting[i].sources)
+        yield Examination(merge_views([studies[i] for i in together]), sources, waiting[together[0]].name)
 
 
 def is_nm(e: Elements) -> bool:

@@ -56,6 +56,7 @@ PROBABILITY: Final = Concept("p-finding", PRIVATE, "Probability of the finding")
 BONE_SCAN_INDEX: Final = Concept("bone-scan-index", PRIVATE, "Bone scan index")
 MAXIMUM: Final = Concept("56851009", "SCT", "Maximum")
 AREA: Final = Concept("42798000", "SCT", "Area")
+NOTE: Final = Concept("qualifies", PRIVATE, "What qualifies the reading")
 ANSWER: Final = Concept("possible-answers", PRIVATE, "Answers that cannot be left out")
 ANSWERS: Final = {
     ("yes",): Concept("yes", PRIVATE, "Yes"),

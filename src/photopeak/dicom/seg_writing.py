@@ -6,7 +6,7 @@ Secondary Capture of the same series); the references to the true image and its 
 
 from __future__ import annotations
 
-import os
+import hashlib
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,11 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from photopeak import __version__
 from photopeak.core import Mask, PhotopeakError
 from photopeak.core.reading import Reading
+from photopeak.core.writing import whole_file
 from photopeak.dicom import reading_codes as codes
 from photopeak.dicom.modules import new_uid
-from photopeak.dicom.sr_writing import check_source, frame_of
+from photopeak.dicom.reading_frames import Frame
+from photopeak.dicom.sr_writing import Frames, check_source, coded, digest_of
 
 if TYPE_CHECKING:
     import highdicom as hd
@@ -30,29 +32,30 @@ STRUCTURE = codes.Concept("91723000", "SCT", "Anatomical Structure")
 ABNORMAL = codes.Concept("49755003", "SCT", "Morphologically Abnormal Structure")
 
 
-def write_segmentation(reading: Reading, source: Dataset, mask: Mask, view: str, path: Path) -> Path:
+def write_segmentation(reading: Reading, frames: Frames, mask: Mask, view: str, path: Path) -> Path:
     """Write one segment for each named number that ``mask`` has in a view; whole or not at all."""
-    check_source(reading, source)
-    segmentation = segmentation_of(reading, source, mask, view)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    work = path.with_name(f".{path.name}.{os.getpid()}")
-    segmentation.save_as(work)
-    work.replace(path)
+    check_source(reading, frames)
+    segmentation = segmentation_of(reading, frames, mask, view)
+    with whole_file(path) as work:
+        segmentation.save_as(work)
     return path
 
 
-def segmentation_of(reading: Reading, source: Dataset, mask: Mask, view: str) -> hd.seg.Segmentation:
+def segmentation_of(reading: Reading, frames: Frames, mask: Mask, view: str) -> hd.seg.Segmentation:
     """The segmentation of one view as a dataset."""
     import highdicom as hd
 
-    plane = _plane(mask, view, source)
+    frame = frames.get(view)
+    plane = _plane(mask, view, frame)
+    assert frame is not None
     present = [n for n in mask.names if (plane == n).any()]
     if not present:
         raise PhotopeakError(f"the mask marks nothing in the {view} view, so there is nothing to write.")
     names = [mask.names[n] for n in present]
-    key = (reading.series_uid, reading.weights_sha256, str(source.SOPInstanceUID), view, ",".join(names))
+    marked = hashlib.sha256(plane.tobytes()).hexdigest()
+    key = (digest_of(reading), str(frame.source.SOPInstanceUID), view, marked, ",".join(names))
     segmentation = hd.seg.Segmentation(
-        source_images=[_stand_in(source, view)],
+        source_images=[_stand_in(frame)],
         pixel_array=np.stack([plane == n for n in present], axis=-1).astype(np.uint8)[None],
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(i, name, reading) for i, name in enumerate(names, 1)],
@@ -66,34 +69,34 @@ def segmentation_of(reading: Reading, source: Dataset, mask: Mask, view: str) ->
         device_serial_number="none",
         series_description=f"Photopeak segmentation, {view}, unverified",
     )
-    _put_back(segmentation, source, view)
+    _put_back(segmentation, frame)
     return segmentation
 
 
-def _plane(mask: Mask, view: str, source: Dataset) -> UInt8[np.ndarray, "row column"]:
-    """The mask of one view, which must fit the source."""
-    shape = (int(source.get("NumberOfFrames", 1)), source.Rows, source.Columns)
-    labels = mask.grid.axes[0].labels
-    if mask.values.shape != shape or view not in labels:
+def _plane(mask: Mask, view: str, frame: Frame | None) -> UInt8[np.ndarray, "row column"]:
+    """The mask of one view, which must fit its frame."""
+    labels = mask.grid.labels("view")
+    shape = None if frame is None else (frame.source.Rows, frame.source.Columns)
+    if frame is None or view not in labels or mask.values.shape[1:] != shape:
         raise PhotopeakError(
-            f"the mask is {mask.values.shape} with the views {', '.join(labels)}; the image is {shape} and its {view} "
-            "view is wanted. Remedy: give the file that was read."
+            f"the mask has {mask.values.shape[1:]} pixels and the views {', '.join(labels)}; the {view} view is "
+            f"wanted, whose frame has {shape or 'not been given'}. Remedy: give the file that was read."
         )
     return np.asarray(mask.values[labels.index(view)], np.uint8)
 
 
-def _stand_in(source: Dataset, view: str) -> Dataset:
+def _stand_in(frame: Frame) -> Dataset:
     """One frame as an image of its own, which only highdicom sees."""
     from pydicom.dataset import FileMetaDataset
 
-    one = Dataset()
+    source, one = frame.source, Dataset()
     for element in source:
         if element.tag.group in (0x0008, 0x0010, 0x0020) and element.VR != "SQ":
             one.add(copy(element))  # an element is shared by datasets, and the source's must stay
     one.Rows, one.Columns = source.Rows, source.Columns
     one.PixelSpacing = source.get("PixelSpacing")
     one.SOPClassUID = SecondaryCaptureImageStorage
-    one.SOPInstanceUID = new_uid("stand-in", str(source.SOPInstanceUID), view)
+    one.SOPInstanceUID = new_uid("stand-in", str(source.SOPInstanceUID), str(frame.number))
     one.InstanceNumber = 1
     one.PatientOrientation = []
     one.file_meta = FileMetaDataset()
@@ -101,17 +104,17 @@ def _stand_in(source: Dataset, view: str) -> Dataset:
     return one
 
 
-def _put_back(segmentation: Any, source: Dataset, view: str) -> None:
+def _put_back(segmentation: Any, frame: Frame) -> None:
     """The references to the stand-in become references to the image's frame."""
     for item in segmentation.PerFrameFunctionalGroupsSequence:
         for derivation in item.get("DerivationImageSequence", []):
             for reference in derivation.SourceImageSequence:
-                _refer(reference, source)
-                if int(source.get("NumberOfFrames", 1)) > 1:
-                    reference.ReferencedFrameNumber = frame_of(view, source)
+                _refer(reference, frame.source)
+                if frame.number is not None:
+                    reference.ReferencedFrameNumber = frame.number
     for series in segmentation.get("ReferencedSeriesSequence", []):
         for reference in series.ReferencedInstanceSequence:
-            _refer(reference, source)
+            _refer(reference, frame.source)
     segmentation.PatientOrientation = []
 
 
@@ -127,23 +130,17 @@ def _segment(number: int, name: str, reading: Reading) -> hd.seg.SegmentDescript
     lesion = kind in codes.FINDINGS
     where, _ = codes.site(region if lesion else name)  # the side stands in the label
     kind_code = codes.FINDINGS[kind] if lesion else where
-    anatomy = [_code(where)] if lesion else None
+    anatomy = [coded(where)] if lesion else None
     return hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=name[:64],
-        segmented_property_category=_code(ABNORMAL if lesion else STRUCTURE),
-        segmented_property_type=_code(kind_code),
+        segmented_property_category=coded(ABNORMAL if lesion else STRUCTURE),
+        segmented_property_type=coded(kind_code),
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=hd.AlgorithmIdentificationSequence(
             name=f"Photopeak {reading.reader}"[:64],
-            family=_code(codes.Concept("123110", "DCM", "Artificial Intelligence")),
+            family=coded(codes.Concept("123110", "DCM", "Artificial Intelligence")),
             version=__version__,
         ),
         anatomic_regions=anatomy,
     )
-
-
-def _code(concept: codes.Concept) -> hd.sr.CodedConcept:
-    from highdicom.sr import CodedConcept
-
-    return CodedConcept(concept.value, concept.scheme, concept.meaning)

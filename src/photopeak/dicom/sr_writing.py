@@ -1,12 +1,14 @@
 """A reading as DICOM Structured Report: TID 1500, coded findings with their sites and outlines.
 
-What a machine reads is not verified: the report is complete but unverified until a physician signs. The same reading of
-the same file by the same weights gives the same UIDs, so that sending it twice stores it once.
+What a machine reads is not verified: the report is complete but unverified until a physician signs. The same reading
+of the same file gives the same UIDs, so that sending it twice stores it once.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,41 +18,53 @@ from pydicom.dataset import Dataset
 from photopeak import __version__
 from photopeak.core import PhotopeakError
 from photopeak.core.reading import Finding, Judgement, Reading
+from photopeak.core.writing import whole_file
 from photopeak.dicom import reading_codes as codes
 from photopeak.dicom.modules import new_uid
+from photopeak.dicom.reading_frames import Frame
 
 if TYPE_CHECKING:
     import highdicom as hd
     from highdicom import sr
 
-FRAMES: Final = {"anterior": 1, "posterior": 2}
+Frames = Mapping[str, Frame]
 
 
-def write_report(reading: Reading, source: Dataset, path: Path) -> Path:
-    """Write the report of ``reading``, whose images are ``source``; whole or not at all."""
-    check_source(reading, source)
-    report = report_of(reading, source)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    work = path.with_name(f".{path.name}.{os.getpid()}")
-    report.save_as(work)
-    work.replace(path)
+def write_report(reading: Reading, frames: Frames, path: Path) -> Path:
+    """Write the report of ``reading``, whose views are ``frames``; whole or not at all."""
+    check_source(reading, frames)
+    report = report_of(reading, frames)
+    with whole_file(path) as work:
+        report.save_as(work)
     return path
 
 
-def check_source(reading: Reading, source: Dataset) -> None:
+def check_source(reading: Reading, frames: Frames) -> None:
     """Refuse a report about another study than its images."""
-    read = {"StudyInstanceUID": reading.study_uid, "SeriesInstanceUID": reading.series_uid}
-    for keyword, uid in read.items():
-        if source.get(keyword) != uid:
-            raise PhotopeakError(
-                f"the reading has the {keyword} {uid or 'of nobody'}, the file {source.get(keyword)}. "
-                "Remedy: give the file that was read."
-            )
     if reading.refused:
         raise PhotopeakError(f"a scan that was not read has no report: {reading.refused}")
+    for frame in frames.values():
+        if (uid := frame.source.get("StudyInstanceUID")) != reading.study_uid:
+            raise PhotopeakError(
+                f"the reading has the StudyInstanceUID {reading.study_uid or 'of nobody'}, the file {uid}. "
+                "Remedy: give the file that was read."
+            )
+    if missing := sorted({f.view for f in reading.findings} - set(frames)):
+        raise PhotopeakError(f"findings lie in the {', '.join(missing)} view, whose file is not given.")
 
 
-def report_of(reading: Reading, source: Dataset) -> sr.ComprehensiveSR:
+def digest_of(reading: Reading) -> str:
+    """What the reading says, as one hash: wherever its files lie."""
+    said = json.dumps({**reading.to_json(), "sources": []}, sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def sources_of(frames: Frames) -> list[Dataset]:
+    """The objects that the frames are of, each once."""
+    return list({str(f.source.SOPInstanceUID): f.source for f in frames.values()}.values())
+
+
+def report_of(reading: Reading, frames: Frames) -> sr.ComprehensiveSR:
     """The report as a dataset."""
     from highdicom import sr
 
@@ -59,19 +73,23 @@ def report_of(reading: Reading, source: Dataset) -> sr.ComprehensiveSR:
     )
     context = sr.ObservationContext(
         observer_device_context=sr.ObserverContext(
-            observer_type=_code(codes.Concept("121007", "DCM", "Device")), observer_identifying_attributes=observer
+            observer_type=coded(codes.Concept("121007", "DCM", "Device")), observer_identifying_attributes=observer
         )
     )
     content = sr.MeasurementReport(
         observation_context=context,
-        procedure_reported=_code(codes.Concept("371572003", "SCT", "Nuclear medicine procedure")),
-        imaging_measurements=[_overall(reading, source), *(_lesion(f, reading, source) for f in reading.findings)],
-        title=_code(codes.Concept("126000", "DCM", "Imaging Measurement Report")),
+        procedure_reported=coded(codes.Concept("371572003", "SCT", "Nuclear medicine procedure")),
+        imaging_measurements=[
+            _overall(reading, frames),
+            *(_lesion(f, reading, frames[f.view]) for f in reading.findings),
+        ],
+        title=coded(codes.Concept("126000", "DCM", "Imaging Measurement Report")),
         referenced_images=None,
     )
-    key = (reading.series_uid, reading.weights_sha256, str(source.SOPInstanceUID))
+    evidence = sources_of(frames)
+    key = (digest_of(reading), *(str(ds.SOPInstanceUID) for ds in evidence))
     return sr.ComprehensiveSR(
-        evidence=[source],
+        evidence=evidence,
         content=content[0],
         series_instance_uid=new_uid("sr series", *key),
         series_number=9001,
@@ -88,8 +106,8 @@ def report_of(reading: Reading, source: Dataset) -> sr.ComprehensiveSR:
     )
 
 
-def _overall(reading: Reading, source: Dataset) -> sr.MeasurementsAndQualitativeEvaluations:
-    """Probabilities, what cannot be left out, the bone scan index, and flags as the group's comment."""
+def _overall(reading: Reading, frames: Frames) -> sr.MeasurementsAndQualitativeEvaluations:
+    """Probabilities, what cannot be left out, the bone scan index, and what qualifies the reading."""
     from highdicom import sr
 
     measured = [
@@ -98,36 +116,43 @@ def _overall(reading: Reading, source: Dataset) -> sr.MeasurementsAndQualitative
     if reading.bsi_percent is not None:
         measured.append(_measured(codes.BONE_SCAN_INDEX, reading.bsi_percent, "%", reading))
     return sr.MeasurementsAndQualitativeEvaluations(
-        source_images=[_source_image(source)],
+        source_images=[_source_image(Frame(ds, None), sr.SourceImageForMeasurementGroup) for ds in sources_of(frames)],
         tracking_identifier=_tracking("patient", reading),
         measurements=measured,
-        qualitative_evaluations=[_answer(j) for j in reading.judgements],
+        qualitative_evaluations=[*(_answer(j) for j in reading.judgements), *map(_flag, reading.flags)],
     )
+
+
+def _flag(text: str) -> sr.QualitativeEvaluation:
+    """A note of the reading, in its words: codes' meanings hold 64 characters."""
+    from highdicom import sr
+
+    value = codes.Concept("note", codes.PRIVATE, text[:64])
+    return sr.QualitativeEvaluation(name=coded(codes.NOTE), value=coded(value))
 
 
 def _answer(judgement: Judgement) -> sr.QualitativeEvaluation:
     from highdicom import sr
 
     name = codes.Concept(f"answer-{judgement.question}", codes.PRIVATE, f"{judgement.question.capitalize()} present")
-    return sr.QualitativeEvaluation(name=_code(name), value=_code(codes.ANSWERS[judgement.answers]))
+    return sr.QualitativeEvaluation(name=coded(name), value=coded(codes.ANSWERS[judgement.answers]))
 
 
-def _lesion(finding: Finding, reading: Reading, source: Dataset) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
+def _lesion(finding: Finding, reading: Reading, frame: Frame) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     from highdicom import sr
 
-    frame = frame_of(finding.view, source)
     outline = np.array([*finding.outline_px, finding.outline_px[0]], np.float32)
     region = sr.ImageRegion(
         graphic_type=sr.GraphicTypeValues.POLYLINE,
         graphic_data=outline,
-        source_image=_source_image(source, frame, True),
+        source_image=_source_image(frame, sr.SourceImageForRegion),
     )
     where, side = codes.site(finding.site)
     return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         referenced_region=region,
         tracking_identifier=_tracking(f"{finding.view} {finding.kind} {finding.number}", reading),
-        finding_type=_code(codes.FINDINGS[finding.kind]),
-        finding_sites=[sr.FindingSite(_code(where), laterality=None if side is None else _code(side))],
+        finding_type=coded(codes.FINDINGS[finding.kind]),
+        finding_sites=[sr.FindingSite(coded(where), laterality=None if side is None else coded(side))],
         measurements=[
             _measured(codes.AREA, finding.area_mm2, "mm2", reading),
             _measured(codes.MAXIMUM, finding.max_counts, "{counts}", reading),
@@ -136,18 +161,9 @@ def _lesion(finding: Finding, reading: Reading, source: Dataset) -> sr.PlanarROI
     )
 
 
-def frame_of(view: str, source: Dataset) -> int:
-    """The frame of a view: anterior then posterior, or the only one."""
-    frames = int(source.get("NumberOfFrames", 1))
-    return FRAMES[view] if frames > 1 else 1
-
-
-def _source_image(source: Dataset, frame: int | None = None, region: bool = False) -> Any:
-    from highdicom import sr
-
-    kind = sr.SourceImageForRegion if region else sr.SourceImageForMeasurementGroup
-    frames = [frame] if frame is not None and int(source.get("NumberOfFrames", 1)) > 1 else None
-    return kind(source.SOPClassUID, source.SOPInstanceUID, referenced_frame_numbers=frames)
+def _source_image(frame: Frame, kind: Any) -> Any:
+    numbers = None if frame.number is None else [frame.number]
+    return kind(frame.source.SOPClassUID, frame.source.SOPInstanceUID, referenced_frame_numbers=numbers)
 
 
 def _tracking(what: str, reading: Reading) -> sr.TrackingIdentifier:
@@ -164,9 +180,9 @@ def _measured(concept: codes.Concept, value: float, unit: str, reading: Reading)
         name=f"Photopeak {reading.reader}"[:64], version=__version__, parameters=[f"weights {reading.weights_sha256}"]
     )
     return sr.Measurement(
-        name=_code(concept),
+        name=coded(concept),
         value=round(float(value), 3),
-        unit=_code(codes.Concept(unit, "UCUM", UNITS.get(unit, unit))),
+        unit=coded(codes.Concept(unit, "UCUM", UNITS.get(unit, unit))),
         algorithm_id=algorithm,
     )
 
@@ -174,7 +190,8 @@ def _measured(concept: codes.Concept, value: float, unit: str, reading: Reading)
 UNITS: Final = {"%": "percent", "mm2": "square millimeter", "{counts}": "counts"}
 
 
-def _code(concept: codes.Concept) -> hd.sr.CodedConcept:
+def coded(concept: codes.Concept) -> hd.sr.CodedConcept:
+    """highdicom's form of a concept."""
     from highdicom.sr import CodedConcept
 
     return CodedConcept(concept.value, concept.scheme, concept.meaning)

@@ -78,8 +78,9 @@ def _best(loss: Callable[[float], float]) -> float:
 
 def sigmoid(logits: P, t: float = 1.0) -> P:
     """σ(logit / T)."""
-    z = np.clip(logits / t, -50, 50)
-    return np.asarray(1 / (1 + np.exp(-z)))
+    from scipy.special import expit
+
+    return np.asarray(expit(logits / t))
 
 
 def logit(p: P) -> P:

@@ -57,11 +57,11 @@ def evaluate(
 
 
 def _write_json(path: Path, parts: dict[str, Figures]) -> None:
-    from photopeak.evaluate.writing import whole
+    from photopeak.core.writing import whole_file
 
     def plain(figures: Figures) -> dict[str, Any]:
         return {name: {k: v for k, v in asdict(f).items() if v is not None} for name, f in figures.items()}
 
-    with whole(path) as work:
+    with whole_file(path) as work:
         text = json.dumps({part: plain(figures) for part, figures in parts.items()}, indent=1, allow_nan=False)
         work.write_text(text + "\n", encoding="utf-8")

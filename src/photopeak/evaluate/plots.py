@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from photopeak.core import PhotopeakError
+from photopeak.core.writing import whole_file
 from photopeak.evaluate import metrics
 from photopeak.evaluate.calibration import net_benefit, reliability
 from photopeak.evaluate.conformal import area_under_risk_coverage, risk_coverage
 from photopeak.evaluate.predictions import Predictions
-from photopeak.evaluate.writing import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +72,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
 
     if path.suffix.lower().lstrip(".") not in FigureCanvasBase.filetypes:
         raise PhotopeakError(f"{path} has no ending of a picture. Remedy: name it .png, .svg or .pdf.")
-    with whole(path) as work:
+    with whole_file(path) as work:
         figure.savefig(work, dpi=130)
     return path
 

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from photopeak.core import PhotopeakError
-from photopeak.evaluate.writing import whole
+from photopeak.core.writing import whole_file
 
 FIXED: Final = ("patient", "view", "fold", "label")
 NORMAL: Final = "N"
@@ -66,7 +66,7 @@ def by_patient(these: Predictions) -> Predictions:
 
 def write_predictions(these: Predictions, path: Path) -> None:
     """One file, whole or not at all; nine digits, so that single precision comes back as it was."""
-    with whole(path) as work, work.open("w", newline="", encoding="utf-8") as f:
+    with whole_file(path) as work, work.open("w", newline="", encoding="utf-8") as f:
         table = csv.writer(f, lineterminator="\n")
         table.writerow([*FIXED, *(f"score_{c}" for c in these.classes)])
         columns = zip(these.patients, these.views, these.folds, these.labels, these.scores.tolist(), strict=True)

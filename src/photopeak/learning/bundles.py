@@ -13,8 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -24,6 +22,7 @@ from typing import Any
 import torch
 
 from photopeak.core import PhotopeakError
+from photopeak.core.writing import whole_folder
 
 FILES = ("weights.safetensors", "model.json", "card.md")
 LARGEST_JSON = 1 << 20
@@ -47,23 +46,22 @@ def home() -> Path:
 
 def save_bundle(folder: Path, weights: Mapping[str, torch.Tensor], model: Mapping[str, Any], card: str) -> str:
     """Write a bundle, which appears whole or not at all; gives the sha256 of the weights."""
+    if folder.exists():
+        raise PhotopeakError(f"{folder} is there already. Remedy: name another folder, or remove that one.")
+    with whole_folder(folder) as work:
+        return put_bundle(work, weights, model, card)
+
+
+def put_bundle(folder: Path, weights: Mapping[str, torch.Tensor], model: Mapping[str, Any], card: str) -> str:
+    """Write a bundle's files into a folder that is being made; gives the sha256 of the weights."""
     from safetensors.torch import save_file
 
-    if (folder / FILES[0]).exists():
-        raise PhotopeakError(f"{folder} holds a bundle already. Remedy: name another folder, or remove that one.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, work / FILES[0])
-        (work / FILES[1]).write_text(json.dumps(model, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (work / FILES[2]).write_text(card, encoding="utf-8")
-        for path in (work, *work.iterdir()):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        digest = _sha256(work / FILES[0])
-        work.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return digest
+    save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, folder / FILES[0])
+    text = json.dumps(model, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / FILES[1]).write_text(text + "\n", encoding="utf-8")
+    (folder / FILES[2]).write_text(card, encoding="utf-8")
+    (folder / FILES[0]).chmod(0o644)  # safetensors makes its files private
+    return _sha256(folder / FILES[0])
 
 
 def load_bundle(name: str | Path) -> Bundle:
@@ -88,11 +86,11 @@ def load_bundle(name: str | Path) -> Bundle:
 
 
 def find_bundle(name: str | Path) -> Path:
-    """The folder of a bundle: a path that exists, one of the user's, or one of ours."""
+    """The folder of a bundle: one of the user's or of ours where it is a name, itself where it is a path."""
     given = Path(name)
-    places = [given, home() / "bundles" / given, _shipped() / given]
-    if given.is_absolute() or given.parts[:1] == ("..",):
-        places = [given]
+    bare = len(given.parts) == 1 and given.name not in ("", "..")
+    # A name comes first: a folder that happens to be called like one of ours must not hide it.
+    places = [*([home() / "bundles" / given, _shipped() / given] if bare else []), given]
     for place in places:
         if place.is_dir():
             return place

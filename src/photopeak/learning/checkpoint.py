@@ -5,7 +5,6 @@ No pickle: a checkpoint from a stranger can be wrong but cannot run code.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from photopeak.core import PhotopeakError
+from photopeak.core.writing import whole_file
 
 NAME = "checkpoint.safetensors"
 Optimisers = Mapping[str, torch.optim.Optimizer]
@@ -34,11 +34,9 @@ def save_checkpoint(
     for name, optimiser in optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{name}/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    work = folder / f".{NAME}.{os.getpid()}"
-    # Contiguous copies: safetensors refuses tensors that share memory or are channels_last.
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, work)
-    work.replace(folder / NAME)
+    with whole_file(folder / NAME) as work:
+        # Contiguous copies: safetensors refuses tensors that share memory or are channels_last.
+        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, work)
 
 
 def load_checkpoint(

@@ -178,7 +178,7 @@ def _files_of(clinic: Clinic, spec: Mapping[str, Json], index: int) -> dict[str,
 
 
 def _store(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
-    from photopeak.dicom.cohort import whole_folder
+    from photopeak.core.writing import whole_folder
 
     with whole_folder(folder) as work:
         for name, content in files.items():

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 #: what can be run again, with a line for the list
 STUDIES: Final = {
     "A4": "dSPIC-AM on D_2, split as published and by patient",
+    "A4-d1": "dSPIC-AM on D_1, without copies",
     "A5": "dSPIC-RM",
+    "A5-d1": "dSPIC-RM on D_1",
     "A6": "dSPIC-AM without its pooling layers",
     "A7": "SI_CLF",
     "A7-am": "SI_CLF with the attention module",

@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from photopeak.classify.scans import Scans
+from photopeak.learning.devices import placed
 from photopeak.learning.fit import fit
 from photopeak.learning.plan import Batch, Plan
 from photopeak.learning.regimes import Supervised
@@ -62,7 +63,7 @@ def train(run: Run, scans: Scans, plan: Plan, device: torch.device, folder: Path
     torch.manual_seed(run.seed)
     size = scans.counts.shape[2:]
     network = Dspic(run.design, (size[0], size[1]), "adaptive", Options(pooling=run.pooling))
-    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    placed(network, device)
     examples = {"images": torch.from_numpy(images(scans, training)), "labels": torch.from_numpy(numbers(training))}
     fit(network, Supervised(cross_entropy), examples, plan, folder=folder)
     return Outcome(testing, probabilities(network, images(scans, testing)))

@@ -1,4 +1,4 @@
-"""The published data sets D_1, D_2 and D_3 of bone-scan images, and their two splits :cite:`lin2021dspic`.
+"""The published data sets D_1 and D_2 of bone-scan images, and their two splits :cite:`lin2021dspic`.
 
 Three outputs and four classes: each image that shows both metastases and arthritis is entered twice, once as M and once
 as A. (Inferred: every accuracy the paper gives for D_2 is a whole number of 475 images, 30 % of 1502 + 80.)
@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float16, Int
 
-from photopeak.classify.scans import VIEWS, Scans
-from photopeak.core import PhotopeakError
+from photopeak.classify.scans import Scans
+from photopeak.classify.views import VIEWS
 from photopeak.learning.splits import split_patients
 from photopeak.learning.variations import ITSELF, Sample, Variation, varied, vary
 from photopeak.quantify.normalise import normalise
@@ -24,7 +24,6 @@ D_1: Final = {"N": 334, "M": 174, "A": 252, "M&A": 8}
 D_2: Final = {"N": 334, "M": 520, "A": 568, "M&A": 80}
 D_2_ENTRIES: Final = 1582
 """Of D_2, with M&A entered twice."""
-D_3: Final = {"N": 334, "M": 394, "A": 472, "M&A": 80}
 TEST_SHARE: Final = 0.3
 
 
@@ -112,14 +111,3 @@ def images(scans: Scans, entered: Sequence[Entered]) -> Float16[np.ndarray, "n 1
 def numbers(entered: Sequence[Entered]) -> Int[np.ndarray, " n"]:
     """The class that each image is entered as: 0 N, 1 M, 2 A."""
     return np.array([CLASSES.index(e.entered_as) for e in entered], np.int64)
-
-
-def check_published(scans: Scans) -> None:
-    """Refuse a cohort whose images are not the published ones in number."""
-    labels = _image_labels(scans)
-    counts = {label: labels.count(label) for label in D_1}
-    if counts != D_1:
-        raise PhotopeakError(
-            f"this cohort has the images {counts}, the published one {D_1}. "
-            "Remedy: photopeak simulate bone-scan --cohort published."
-        )

@@ -25,7 +25,9 @@ from photopeak.recipes.outcome import Figure, figure
 STUDIES: Final = {
     "A4": (Run("dspic-am"), {"accuracy": 0.7747, "precision": 0.7883, "sensitivity": 0.7863,
                              "specificity_published": 0.8820, "f1": 0.7860, "auc": 0.9272}),
+    "A4-d1": (Run("dspic-am", "D_1"), {"accuracy": 0.6910}),
     "A5": (Run("dspic-rm"), {"accuracy": 0.7558}),
+    "A5-d1": (Run("dspic-rm", "D_1"), {"accuracy": 0.6955}),
     "A6": (Run("dspic-am", pooling=False), {"accuracy": 0.7558, "auc": 0.9060}),
     "A7": (Run("si-clf"), {"accuracy": 0.7389, "auc": 0.8904}),
     "A7-am": (Run("si-clf-am"), {"accuracy": 0.7705, "auc": 0.9105}),
@@ -33,7 +35,7 @@ STUDIES: Final = {
     "A7-am-rm": (Run("si-clf-am-rm"), {"accuracy": 0.7284, "auc": 0.8859}),
     "A7-alexnet": (Run("alexnet"), {"accuracy": 0.7368, "auc": 0.8756}),
 }  # fmt: skip
-"""The network of each row, and the published figures on D_2."""
+"""The network and data set of each row, and the published figures."""
 
 
 Tested = tuple[Predictions, tuple[float, float]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import subprocess
 import sys
@@ -14,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from photopeak.core.writing import whole_file
+from photopeak.learning.devices import cores
 
 Figure = dict[str, Any]
 """``value, low, high, unit, n``, and whatever stands beside it: ``published``, ``baseline`` …"""
@@ -48,10 +50,9 @@ class Outcome:
             "figures": {k: f for k, f in self.figures.items() if all(map(math.isfinite, _numbers(f)))},
         }
         path = folder / self.id / f"{self.preset}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        work = path.with_name(f".{path.name}.{os.getpid()}")
-        work.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        work.replace(path)
+        with whole_file(path) as work:
+            text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+            work.write_text(text + "\n", encoding="utf-8")
         return path
 
 
@@ -79,7 +80,7 @@ def hardware(device: torch.device) -> dict[str, Any]:
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "card": card,
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -15,11 +15,13 @@ from typing import Final
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.special import expit
 from torch import nn
 
 from photopeak.classify.asking import diagnoses
 from photopeak.classify.scans import Scans, scans_of
 from photopeak.classify.teaching import TeachReader, examples, mirror_of, teach_all, teach_labels
+from photopeak.learning.devices import placed
 from photopeak.learning.fit import fit
 from photopeak.learning.plan import Plan
 from photopeak.learning.regimes import Supervised
@@ -62,7 +64,7 @@ def cohort(mix: str, patients: int, seed: int, quiet: bool = True) -> Scans:
     return scans_of(Clinic(BoneScan(mix=mix, difficulty=Difficulty.frozen()), patients, seed), quiet=quiet)
 
 
-def halves(scans: Scans, seed: int = 0) -> tuple[Scans, Scans]:
+def apart(scans: Scans, seed: int = 0) -> tuple[Scans, Scans]:
     """Scans to teach with, and a seventh of the patients to calibrate on."""
     split = split_patients(scans.patients, scans.classes, 1 / 7, seed)
     return scans[split.train], scans[split.test]
@@ -74,7 +76,7 @@ def teach_reader(
     """The reader, taught with pixel truth or with the diagnoses alone."""
     torch.manual_seed(seed)
     network = Reader(len(scans.region_names))
-    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    placed(network, device)
     plan = TeachReader(preset.epochs, 32, 1.5e-3, "cosine", seed=seed, mirrored=mirror_of(scans.region_names))
     fit(network, Supervised(teach_all if pixels else teach_labels, 0.02), examples(scans), plan, folder=folder)
     return network
@@ -87,7 +89,7 @@ def teach_dspic(
     torch.manual_seed(seed)
     size = scans.counts.shape[2:]
     network = Dspic("dspic-am", (size[0], size[1]), "adaptive")
-    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    placed(network, device)
     data = {"images": torch.from_numpy(images(scans, entered)), "labels": torch.from_numpy(numbers(entered))}
     # As many steps as on D_2 where there are more images.
     epochs = max(1, round(preset.dspic_epochs * min(1.0, D_2_ENTRIES / len(entered))))
@@ -97,7 +99,7 @@ def teach_dspic(
 
 def reader_scores(network: nn.Module, scans: Scans) -> Float[np.ndarray, "n 3"]:
     """Probabilities of N, M and A for each patient, independent: p(N) = (1 − p(M)) (1 − p(A))."""
-    p = 1 / (1 + np.exp(-diagnoses(network, scans.counts).astype(np.float64)))
+    p = expit(diagnoses(network, scans.counts).astype(np.float64))
     return np.stack(((1 - p[:, 0]) * (1 - p[:, 1]), p[:, 0], p[:, 1]), 1)
 
 

@@ -8,8 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.special import expit
+from torch import nn
 
+from photopeak.classify.reader import QUESTIONS, possible
 from photopeak.classify.scans import Scans
+from photopeak.classify.views import VIEWS
 from photopeak.evaluate import calibration as cal
 from photopeak.evaluate import conformal, metrics
 from photopeak.evaluate.bootstrap import basic_interval, interval, resampled
@@ -40,35 +44,36 @@ def comparison(scans: Scans, work: Path, ways: Sequence[str], seeds: Sequence[in
                 write_predictions(these, out.with_name(f"{out.name}.{way}-{seed}.predictions.csv"))
     ways = list(scores)
 
-    def areas(chosen: Any) -> Float[np.ndarray, " w"]:
-        return np.array([np.mean([_macro(truth, one, chosen) for one in scores[w]]) for w in ways])
+    def areas(chosen: Any) -> Float[np.ndarray, " f"]:
+        """Of each way the mean over its seeds: the macro area, then each class's."""
+        each = [np.mean([metrics.aucs(truth[chosen], one[chosen]) for one in scores[w]], axis=0) for w in ways]
+        return np.concatenate([[x.mean(), *x] for x in each])
 
-    everybody = np.arange(len(scans))
-    value, drawn = areas(everybody), resampled(areas, scans.patients, RESAMPLES)
-    figures = {}
+    value, drawn = areas(np.arange(len(scans))), resampled(areas, scans.patients, RESAMPLES)
+    ends, figures = interval(drawn), {}
     for i, way in enumerate(ways):
-        low, high = interval(drawn[:, [i]])[0]
-        figures[f"macro_auc {way}"] = figure(value[i], low, high, n=len(scans), seeds=len(scores[way]))
-        for k, c in enumerate(CLASSES):
-            one = [metrics.auc(truth[:, k], s[:, k]) for s in scores[way]]
-            figures[f"auc_{c} {way}"] = figure(float(np.mean(one)), min(one), max(one), n=len(scans), spread="seeds")
+        for j, name in enumerate(("macro_auc", *(f"auc_{c}" for c in CLASSES))):
+            at = (1 + len(CLASSES)) * i + j
+            figures[f"{name} {way}"] = figure(
+                float(value[at]), float(ends[at][0]), float(ends[at][1]), n=len(scans), seeds=len(scores[way])
+            )
         if i:
-            low, high = interval(drawn[:, [0]] - drawn[:, [i]], 0.99)[0]
-            figures[f"gain over {way}"] = figure(value[0] - value[i], low, high, n=len(scans), level=0.99)
+            at = (1 + len(CLASSES)) * i
+            low, high = interval(drawn[:, [0]] - drawn[:, [at]], 0.99)[0].tolist()
+            figures[f"gain over {way}"] = figure(float(value[0] - value[at]), low, high, n=len(scans), level=0.99)
     return figures
 
 
-def _macro(truth: Bool[np.ndarray, "n 3"], scores: Float[np.ndarray, "n 3"], chosen: Any) -> float:
-    return metrics.macro_auc(truth[chosen], scores[chosen])
-
-
-def reader_figures(m: rm.Measured, calibration: dict[str, Any], scans: Scans) -> dict[str, Figure]:
+def reader_figures(network: nn.Module, m: rm.Measured, calibration: dict[str, Any], scans: Scans) -> dict[str, Figure]:
     """What the shipped reader does on fresh patients."""
-    labels, p = scans.labels == 1, rm.probabilities(m, calibration)
-    out = _doubt(labels, p, calibration, scans)
+    labels = scans.labels == 1
+    out = _doubt("", np.array(m.logits), calibration["doubt"]["both"], labels, calibration, scans)
+    for v, view in enumerate(VIEWS):
+        alone = rm.one_view(network, scans, v)
+        out |= _doubt(f", {view} alone", alone, calibration["doubt"][view], labels, calibration, scans)
+    p = _probabilities(np.array(m.logits), calibration["doubt"]["both"])
     out |= _lesions(m, calibration, scans) | _regions(m, scans) | _index(m, calibration, scans)
-    out |= _both(labels, p, scans) | _identity(m, scans)
-    return out
+    return out | _both(labels, p, scans) | _identity(m, scans)
 
 
 def _boot(statistic: Any, scans: Scans, basic: bool = False, **beside: Any) -> Figure:
@@ -79,84 +84,94 @@ def _boot(statistic: Any, scans: Scans, basic: bool = False, **beside: Any) -> F
     return figure(float(value[0]), max(float(low), 0.0) if basic else float(low), float(high), n=len(scans), **beside)
 
 
+def _mean(values: Any, scans: Scans, **beside: Any) -> Figure:
+    """The mean of one value a patient."""
+    each = np.asarray(values, float)
+    return _boot(lambda i: float(each[i].mean()), scans, **beside)
+
+
+def _probabilities(logits: Float[np.ndarray, "n 2"], doubt: dict[str, Any]) -> Float[np.ndarray, "n 2"]:
+    return np.asarray(expit(logits / np.array(doubt["temperature"])))
+
+
 def _doubt(
-    labels: Bool[np.ndarray, "n 2"], p: Float[np.ndarray, "n 2"], calibration: dict[str, Any], scans: Scans
+    seen: str,
+    logits: Float[np.ndarray, "n 2"],
+    doubt: dict[str, Any],
+    labels: Bool[np.ndarray, "n 2"],
+    calibration: dict[str, Any],
+    scans: Scans,
 ) -> dict[str, Figure]:
+    """Calibration, sets and risk of each question, with the views that were seen in the figures' names."""
     out: dict[str, Figure] = {}
-    for q, name in enumerate(("metastasis", "arthritis")):
-        yes, one = labels[:, q], p[:, q]
-        at = conformal.Thresholds(calibration["yes"][q], calibration["no"][q])
-        sets = conformal.sets(one, at)
-        covered = np.where(yes, sets[:, 1], sets[:, 0])
-        single = sets.sum(1) == 1
-        out[f"ece {name}"] = _boot(
-            lambda i, y=yes, x=one: cal.expected_calibration_error(y[i], x[i]), scans, True, ask=0.03
+    for q, name in enumerate(QUESTIONS):
+        yes, p = labels[:, q], _probabilities(logits, doubt)[:, q]
+        bare = conformal.sets(p, conformal.Thresholds(doubt["yes"][q], doubt["no"][q]))
+        given = [possible(float(x), doubt["yes"][q], doubt["no"][q]) for x in p]
+        right = ["yes" in a if y else "no" in a for a, y in zip(given, yes, strict=True)]
+        errors = (p >= 0.5) != yes
+        what, promise = f"{name}{seen}", 1 - calibration["alpha"]
+        out[f"auc {what}"] = _boot(lambda i, y=yes, x=p: metrics.auc(y[i], x[i]), scans)
+        out[f"ece {what}"] = _boot(
+            lambda i, y=yes, x=p: cal.expected_calibration_error(y[i], x[i]), scans, True, ask=0.03
         )
-        out[f"coverage {name}"] = _boot(
-            lambda i, c=covered: float(c[i].mean()), scans, promise=1 - calibration["alpha"]
-        )
-        out[f"single answers {name}"] = _boot(lambda i, s=single: float(s[i].mean()), scans)
-        right = (one >= 0.5) == yes
-        sure = np.abs(one - 0.5)
-        out[f"risk {name}"] = _boot(lambda i, r=right: float(1 - r[i].mean()), scans)
-        kept = np.argsort(-sure)[: int(0.8 * len(sure))]
-        out[f"risk of the surest 80 % {name}"] = figure(
-            float(1 - right[kept].mean()), *_wilson(int((~right[kept]).sum()), len(kept)), n=len(kept)
-        )
+        out[f"conformal coverage {what}"] = _mean(np.where(yes, bare[:, 1], bare[:, 0]), scans, promise=promise)
+        out[f"answers hold the truth {what}"] = _mean(right, scans, promise=promise)
+        out[f"sure {what}"] = _mean([len(a) == 1 for a in given], scans)
+        out[f"errors {what}"] = _mean(errors, scans)
+        out[f"errors where sure {what}"] = _ratio(errors, np.array([len(a) == 1 for a in given]), scans)
     return out
 
 
-def _wilson(k: int, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share."""
-    z, p = 1.96, k / n
-    middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return float((middle - half) / (1 + z * z / n)), float((middle + half) / (1 + z * z / n))
+def _ratio(part: Bool[np.ndarray, " n"], of: Bool[np.ndarray, " n"], scans: Scans) -> Figure:
+    """The share of ``part`` among ``of``, both drawn anew with the patients."""
+    return _boot(lambda i: float((part & of)[i].sum() / max(of[i].sum(), 1)), scans, cases=int(of.sum()))
 
 
 def _lesions(m: rm.Measured, calibration: dict[str, Any], scans: Scans) -> dict[str, Figure]:
-    images = 2 * len(scans)
-    at = rm.threshold_at(m, rm.FALSE_AN_IMAGE, images)
+    at = rm.threshold_at(m, rm.FALSE_AN_IMAGE, 2 * len(scans))
     out = {}
-    who = np.array([k for k, *_ in m.best])
+    who, kinds, best = (np.array(x) for x in zip(*m.best, strict=True))
     for name, threshold in (("1 false an image", at), ("listed", calibration["lesion"])):
-        for kind, word in ((None, "all"), (0, "metastasis"), (1, "arthritis")):
-            mine = np.array([kind is None or one == kind for _, one, _ in m.best])
-            hit = np.array([p >= threshold for *_, p in m.best])
+        for kind, word in ((None, "all"), *enumerate(QUESTIONS)):
+            mine = np.ones(len(who), bool) if kind is None else kinds == kind
 
-            def share(i: Any, mine: Any = mine, hit: Any = hit) -> float:
+            def share(i: Any, mine: Any = mine, hit: Any = best >= threshold) -> float:
                 weight = np.bincount(i, minlength=len(scans))[who] * mine
                 return float((weight * hit).sum() / max(weight.sum(), 1))
 
             out[f"lesion sensitivity, {name}: {word}"] = _boot(share, scans, lesions=int(mine.sum()))
-    rate = rm.false_an_image(m, calibration["lesion"], images)
-    out["false lesions an image, listed"] = figure(rate, *_poisson(rate, images), n=images)
+        false = rm.false_lesions(m, threshold, len(scans)) / 2
+        out[f"false lesions an image, {name}"] = _mean(false, scans)
     return out
 
 
-def _poisson(rate: float, n: int) -> tuple[float, float]:
-    half = 1.96 * float(np.sqrt(max(rate, 1e-9) / n))
-    return rate - half, rate + half
-
-
 def _regions(m: rm.Measured, scans: Scans) -> dict[str, Figure]:
-    table = rm.dice(m, scans.region_names)
-    values = list(table.values())
-    out = {"region dice": figure(float(np.mean(values)), min(values), max(values), n=len(scans), spread="regions")}
-    return out | {f"region dice: {k}": figure(v, v, v, n=len(scans)) for k, v in table.items()}
+    bones = rm.bony(scans.region_names)
+    overlap = np.array(m.overlap)[:, bones]
+
+    def each(i: Any) -> Float[np.ndarray, " r"]:
+        regions = rm.dice(overlap[i])
+        return np.array([regions.mean(), *regions])
+
+    value, ends = each(np.arange(len(scans))), interval(resampled(each, scans.patients, 500))
+    names = ["region dice", *(f"region dice: {scans.region_names[b]}" for b in bones)]
+    return {
+        name: figure(float(v), float(pair[0]), float(pair[1]), n=len(scans))
+        for name, v, pair in zip(names, value, ends, strict=True)
+    }
 
 
 def _index(m: rm.Measured, calibration: dict[str, Any], scans: Scans) -> dict[str, Figure]:
-    found, true = rm.indices(m, calibration), scans.bsi.astype(float)
+    found = np.minimum(100.0, calibration["bsi_k"] * rm.indices(m, calibration["lesion"], len(scans)))
+    true = scans.bsi.astype(float)
 
     def correlation(i: Any) -> float:
         return float(np.corrcoef(found[i], true[i])[0, 1])
 
-    def bias(i: Any) -> float:
-        return float((found[i] - true[i]).mean())
-
     return {
         "bone scan index, r": _boot(correlation, scans, ask=0.95),
-        "bone scan index, bias": _boot(bias, scans, unit="%", mean=float(true.mean())),
+        "bone scan index, bias": _mean(found - true, scans, unit="%", mean=float(true.mean())),
     }
 
 
@@ -172,12 +187,9 @@ def _both(labels: Bool[np.ndarray, "n 2"], p: Float[np.ndarray, "n 2"], scans: S
 
 
 def _identity(m: rm.Measured, scans: Scans) -> dict[str, Figure]:
-    man = np.array([s == "M" for s in scans.sexes], dtype=bool)
-    right = np.asarray(np.greater(m.man, 0.5) == man)
-    error = np.abs(np.array(m.age) - scans.age)
-    wrong = np.asarray(np.array(m.wrong).max(1) > 0.5)
+    man = [s == "M" for s in scans.sexes]
     return {
-        "sex told": _boot(lambda i: float(right[i].mean()), scans, published=0.99),
-        "age, mean error": _boot(lambda i: float(error[i].mean()), scans, unit="a"),
-        "sound scans refused": _boot(lambda i: float(wrong[i].mean()), scans),
+        "sex told": _mean([(p > 0.5) == is_man for p, is_man in zip(m.man, man, strict=True)], scans, published=0.99),
+        "age, mean error": _mean(np.abs(np.array(m.age) - scans.age), scans, unit="a"),
+        "sound scans refused": _mean(np.array(m.wrong).max(1) > 0.5, scans),
     }

@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -25,7 +25,10 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from photopeak.classify.scans import SIZE, load_scans, save_scans
+from photopeak.classify.scans import load_scans, save_scans
+from photopeak.classify.views import SIZE
+from photopeak.core.writing import whole_file
+from photopeak.learning.devices import placed
 from photopeak.networks.dspic import Dspic
 from photopeak.networks.reader import Reader
 from photopeak.patients.difficulty import Difficulty
@@ -74,7 +77,7 @@ def prepare(preset: r1.Preset, work: Path) -> None:
     """The cohorts that networks are taught with."""
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "calibration.npz").exists():
-        teaching, calibration = r1.halves(r1.cohort(r1.TEACHING_MIX, preset.patients, r1.TEACHING_SEED))
+        teaching, calibration = r1.apart(r1.cohort(r1.TEACHING_MIX, preset.patients, r1.TEACHING_SEED))
         save_scans(teaching, work / "teaching.npz")
         save_scans(calibration, work / "calibration.npz")
     published_scans(Difficulty.frozen(), COHORT_SEED, work / "published.npz", preset.published)
@@ -102,9 +105,8 @@ def teach(task: Task) -> str:
         entered = r1.published_teaching(scans, task.seed) if task.way == PUBLISHED else r1.same_teaching(scans)
         network = r1.teach_dspic(scans, entered, task.preset, task.seed, where, log)
         weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    part = task.weights.with_suffix(".part")
-    save_file(weights, part)
-    part.replace(task.weights)
+    with whole_file(task.weights) as part:
+        save_file(weights, part)
     where_taught = json.dumps({**hardware(where), "seconds": round(time.monotonic() - started)})
     task.weights.with_suffix(".json").write_text(where_taught, encoding="utf-8")
     return f"taught {task.weights.stem}"
@@ -116,9 +118,10 @@ def ask(task: Task) -> str:
     is_reader = task.way in (READER, LABELS_ONLY)
     network: nn.Module = Reader(len(fresh.region_names)) if is_reader else Dspic("dspic-am", SIZE, "adaptive")
     network.load_state_dict(load_file(task.weights))
-    network.to(torch.device(task.device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    placed(network, torch.device(task.device))
     scores: Float[np.ndarray, "n 3"] = (r1.reader_scores if is_reader else r1.dspic_scores)(network, fresh)
-    save(task.scores, scores=scores)
+    with whole_file(task.scores) as part:
+        np.savez_compressed(part, scores=scores)
     return f"asked {task.scores.stem}"
 
 
@@ -133,13 +136,6 @@ def fresh_seed(weights: Path) -> int:
     return int(hashlib.sha256(weights.read_bytes()).hexdigest()[:8], 16)
 
 
-def save(path: Path, **arrays: Any) -> None:
-    """One file, in one move."""
-    part = path.with_name(f".{path.name}.npz")
-    np.savez_compressed(part, **arrays)
-    part.replace(path)
-
-
 def outcome(preset: r1.Preset, name: str, work: Path, where: torch.device, results: Path) -> Outcome:
     """The figures of R1, from what the stages left; the bundle that could be shipped goes to ``work/bundle``."""
     from photopeak.recipes import reader_measure, reader_report
@@ -149,8 +145,8 @@ def outcome(preset: r1.Preset, name: str, work: Path, where: torch.device, resul
     first = Task(READER, preset.seeds[0], preset, work, where.type)
     network = Reader(len(fresh.region_names))
     network.load_state_dict(load_file(first.weights))
-    network.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    calibrated = reader_measure.calibrate(reader_measure.measure(network, calibration), calibration)
+    placed(network, where)
+    calibrated = reader_measure.calibrate(network, reader_measure.measure(network, calibration), calibration)
     cohort = {"protocol": "bone-scan", "mix": r1.FRESH_MIX, "patients": len(fresh), "difficulty": "frozen"}
     done = Outcome("R1", name, preset.seeds, cohort | {"seed": fresh_seed(first.weights)})
     done.notes = {"weights_sha256": hashlib.sha256(first.weights.read_bytes()).hexdigest(), "calibration": calibrated}
@@ -160,7 +156,7 @@ def outcome(preset: r1.Preset, name: str, work: Path, where: torch.device, resul
         warnings.simplefilter("ignore", RuntimeWarning)  # a smoke run may lack a class, whose figures are left out
         done.figures = reader_report.comparison(fresh, work, WAYS, preset.seeds, results / "R1" / name)
         measured = reader_measure.measure(network, fresh)
-        done.figures |= reader_report.reader_figures(measured, calibrated, fresh)
+        done.figures |= reader_report.reader_figures(network, measured, calibrated, fresh)
     taught = {"patients": len(load_scans(work / "teaching.npz")), "mix": r1.TEACHING_MIX}
     taught |= {"seed": r1.TEACHING_SEED, "epochs": preset.epochs}
     write_bundle(done, first.weights, fresh.region_names, taught, work / "bundle")

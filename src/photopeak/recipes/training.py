@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +16,19 @@ import torch
 from photopeak.classify.asking import diagnoses
 from photopeak.classify.reader import load_model
 from photopeak.classify.scans import Scans
-from photopeak.classify.teaching import TeachReader, examples, mirror_of, teach_all, teach_labels
+from photopeak.classify.teaching import TeachReader, examples, mirror_of, teach_all, teach_judgement
 from photopeak.core import PhotopeakError
+from photopeak.core.writing import whole_folder
 from photopeak.evaluate.predictions import Predictions, write_predictions
 from photopeak.evaluate.summary import Resampling, evaluate
-from photopeak.learning.bundles import save_bundle
+from photopeak.learning.bundles import put_bundle
+from photopeak.learning.devices import placed
 from photopeak.learning.fit import fit
 from photopeak.learning.regimes import Supervised
 from photopeak.learning.splits import split_patients
 from photopeak.networks.reader import Reader
 from photopeak.recipes import reader as r1
-from photopeak.recipes.reader_measure import calibrate, measure
+from photopeak.recipes.reader_measure import calibrate, calibrate_doubt, measure
 from photopeak.recipes.reader_study import half
 
 HELD_SHARE = 0.25
@@ -44,30 +48,33 @@ class Course:
 def train_reader(scans: Scans, course: Course, device: torch.device, out: Path) -> dict[str, Any]:
     """Teach on three quarters of the patients, calibrate and measure on the rest, and write a bundle to ``out``.
 
-    With pixel truth (regions) everything is taught; without, the diagnoses alone, and the regions and lesions are those
-    of the bundle that was started from. A cut run goes on where it was.
+    With pixel truth everything is taught. Without, the judgement alone is: the layers that see regions and lesions stay
+    as they are in the bundle that was started from, and so does what was calibrated for them. A cut run goes on.
     """
     split = split_patients(scans.patients, scans.classes, HELD_SHARE, course.seed)
     teaching, held = scans[split.train], scans[split.test]
     _enough(held)
-    network, names = _beginning(scans, course)
-    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pixels = bool(scans.regions.any())
     if not pixels and not course.start:
         raise PhotopeakError(
             "this cohort has no pixel truth, so a reader taught from nothing would know no bones. "
             "Remedy: start from a bundle, such as --start bone-scan."
         )
-    plan = TeachReader(
-        course.epochs, 16, 3e-4 if course.start else 1.5e-3, "cosine", 5, course.seed, mirrored=mirror_of(names)
-    )
-    work = out.with_name(f".{out.name}.work")
-    regime = Supervised(teach_all if pixels else teach_labels, 0.02)
+    network, names = _beginning(scans, course)
+    placed(network, device)
+    rate = 3e-4 if course.start else 1.5e-3
+    plan = TeachReader(course.epochs, 16, rate, "cosine", 5, course.seed, mirrored=mirror_of(names))
+    if not pixels:
+        for name, weights in network.named_parameters():
+            weights.requires_grad_(name.startswith("judge."))
+    work = out.with_name(f".{out.name}.{_fingerprint(scans, course)}.work")
+    regime = Supervised(teach_all if pixels else teach_judgement, 0.02)
     fit(network, regime, examples(teaching), plan, lambda: -_loss(network, held), work)
     for values in network.state_dict().values():  # calibrated as it will be loaded: in half precision
         values.copy_(half(values).to(values.dtype))
-    calibrated = calibrate(measure(network, dataclasses.replace(held, region_names=names)), held)
-    return _write(network, names, calibrated, held, course, out)
+    figures = _write(network, names, _calibrated(network, held, names, course, pixels), held, course, out)
+    shutil.rmtree(work, ignore_errors=True)
+    return figures
 
 
 def _beginning(scans: Scans, course: Course) -> tuple[Reader, tuple[str, ...]]:
@@ -82,6 +89,12 @@ def _beginning(scans: Scans, course: Course) -> tuple[Reader, tuple[str, ...]]:
     network = Reader(len(model.regions))
     network.load_state_dict(model.network.state_dict())
     return network, model.regions
+
+
+def _fingerprint(scans: Scans, course: Course) -> str:
+    """Of what is taught and how, so that a cut run is not taken up with other patients."""
+    what = [scans.patients, scans.labels.tolist(), dataclasses.astuple(course)]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]
 
 
 def _enough(held: Scans) -> None:
@@ -100,9 +113,18 @@ def _loss(network: Reader, held: Scans) -> float:
     return float(np.mean(np.logaddexp(0, z) - y * z))
 
 
+def _calibrated(network: Reader, held: Scans, names: tuple[str, ...], course: Course, pixels: bool) -> dict[str, Any]:
+    if pixels:
+        return calibrate(network, measure(network, dataclasses.replace(held, region_names=names)), held)
+    model = load_model(course.start)
+    logits = diagnoses(network, held.counts).astype(np.float64)
+    return {**calibrate_doubt(network, logits, held), "lesion": model.lesion, "bsi_k": model.bsi_k}
+
+
 def _write(
     network: Reader, names: tuple[str, ...], calibrated: dict[str, Any], held: Scans, course: Course, out: Path
 ) -> dict[str, Any]:
+    """The bundle, with the held patients' predictions and figures beside it, whole or not at all."""
     n = len(held)
     scores = r1.reader_scores(network, held)
     these = Predictions(held.patients, ("both",) * n, ("held",) * n, held.classes, ("N", "M", "A"), scores)
@@ -119,7 +141,8 @@ def _write(
         f"Taught from {course.start or 'nothing'} for at most {course.epochs} epochs; calibrated and measured on {n} "
         "patients held back, who also chose the epoch: measure it anew on others before you trust it.\n"
     )
-    save_bundle(out, {k: half(v) for k, v in network.state_dict().items()}, model, card)
-    write_predictions(these, out / "held.predictions.csv")
-    (out / "held.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    with whole_folder(out) as folder:
+        put_bundle(folder, {k: half(v) for k, v in network.state_dict().items()}, model, card)
+        write_predictions(these, folder / "held.predictions.csv")
+        (folder / "held.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return figures
