@@ -12,18 +12,22 @@ from photopeak.learning.bundles import save_bundle
 from photopeak.recipes.outcome import Outcome
 
 ROWS = (
-    ("macro_auc reader", "Macro AUC over N, M and A, patients"),
-    ("auc_M reader", "AUC of metastasis (least and greatest of the seeds)"),
-    ("auc_A reader", "AUC of arthritis (least and greatest of the seeds)"),
+    ("macro_auc reader", "Macro AUC over N, M and A, patients; mean of the seeds"),
+    ("auc_M reader", "AUC of metastasis; mean of the seeds"),
+    ("auc_A reader", "AUC of arthritis; mean of the seeds"),
     ("M&A sensitivity at specificity .9", "Sensitivity for both together at specificity .9"),
     ("lesion sensitivity, listed: all", "Lesions found, of those the truth marks"),
     ("false lesions an image, listed", "False lesions an image"),
-    ("region dice", "Overlap (Dice) of the bones' regions, mean; least and greatest region"),
+    ("region dice", "Overlap (Dice) of the bones' regions, mean over regions"),
     ("bone scan index, r", "Bone scan index against truth, r"),
     ("ece metastasis", "Calibration error, metastasis"),
     ("ece arthritis", "Calibration error, arthritis"),
-    ("coverage metastasis", "Sets that hold the truth, metastasis (90 % promised)"),
-    ("coverage arthritis", "Sets that hold the truth, arthritis (90 % promised)"),
+    ("answers hold the truth metastasis", "Answers that hold the truth, metastasis (90 % promised)"),
+    ("answers hold the truth arthritis", "Answers that hold the truth, arthritis (90 % promised)"),
+    ("sure metastasis", "Answered yes or no, not \"not sure\", metastasis"),
+    ("sure arthritis", "Answered yes or no, not \"not sure\", arthritis"),
+    ("auc metastasis, anterior alone", "AUC of metastasis from the anterior view alone"),
+    ("auc arthritis, anterior alone", "AUC of arthritis from the anterior view alone"),
 )
 
 
