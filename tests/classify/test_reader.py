@@ -161,8 +161,8 @@ def test_a_scan_that_cannot_be_read_leaves_nothing_and_an_error(metastatic: Stud
 
 
 def test_one_bad_file_does_not_keep_the_others_from_being_read(metastatic: Study, tmp_path: Path) -> None:
-    (tmp_path / "a.dcm").write_bytes(b"no DICOM at all")
     write(metastatic.only("counts"), tmp_path / "b.dcm")
+    (tmp_path / "a.dcm").write_bytes((tmp_path / "b.dcm").read_bytes()[:3000])
     done = CliRunner().invoke(root, ["read", str(tmp_path)])
     assert "metastasis" in done.output
     assert "a.dcm" in done.output
@@ -174,7 +174,8 @@ def test_views_in_two_files_and_files_in_a_zip_are_one_scan(metastatic: Study, t
     for k, view in enumerate(("posterior", "anterior")):  # the order of files says nothing
         at = ("anterior", "posterior").index(view)
         grid = dataclasses.replace(counts.grid, axes=(Axis("view", 1, labels=(view,)), *counts.grid.axes[1:]))
-        one = dataclasses.replace(metastatic.acquisition, detectors=metastatic.acquisition.detectors[at : at + 1])
+        heads = metastatic.acquisition.detectors[at : at + 1]
+        one = dataclasses.replace(metastatic.acquisition, detectors=heads, study_uid="1.2.3")
         study = Study({"counts": Image(counts.values[at : at + 1], grid, counts.unit)}, metastatic.patient, one)
         write(study, tmp_path / "two" / f"{k}.dcm")
     with zipfile.ZipFile(tmp_path / "scan.zip", "w") as z:

@@ -46,7 +46,8 @@ def test_taught_on_labels_alone_the_judgement_changes_and_nothing_else(cohort: S
     mine, ours = load_model(str(tmp_path / "mine")), load_model()
     for name, weights in ours.network.state_dict().items():
         same = torch.equal(weights, mine.network.state_dict()[name])
-        assert same is not (name.startswith("judge.") and "weight" in name), name
+        assert same or name.startswith("judge."), name
+        assert not (same and name.startswith("judge.") and name.endswith("weight")), name
     assert (mine.lesion, mine.bsi_k, mine.regions) == (ours.lesion, ours.bsi_k, ours.regions)
     assert mine.doubt != ours.doubt
     assert len(read_predictions(tmp_path / "mine" / "held.predictions.csv")) == 20

@@ -33,6 +33,11 @@ class Outcome:
     figures: dict[str, Figure] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def known(self) -> dict[str, Figure]:
+        """The figures that are numbers: a class without a case, as in a smoke run, has none."""
+        return {k: f for k, f in self.figures.items() if all(map(math.isfinite, _numbers(f)))}
+
     def write(self, folder: Path, wall_s: float, device: torch.device) -> Path:
         """``<folder>/<id>/<preset>.json``, in one move."""
         record = {
@@ -46,8 +51,7 @@ class Outcome:
             "wall_s": round(wall_s, 1),
             **({"leaky": True} if self.leaky else {}),
             **self.notes,
-            # A class without a case, as in a smoke run, has no figures.
-            "figures": {k: f for k, f in self.figures.items() if all(map(math.isfinite, _numbers(f)))},
+            "figures": self.known,
         }
         path = folder / self.id / f"{self.preset}.json"
         with whole_file(path) as work:

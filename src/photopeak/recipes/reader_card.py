@@ -40,7 +40,7 @@ def write_bundle(
         "regions": list(regions),
         "calibration": outcome.notes["calibration"],
         "taught": taught,
-        "measured": {k: outcome.figures[k] for k, _ in ROWS if k in outcome.figures},
+        "measured": {k: outcome.known[k] for k, _ in ROWS if k in outcome.known},
     }
     shutil.rmtree(folder, ignore_errors=True)
     return save_bundle(folder, load_file(weights), model, card(outcome, taught))
@@ -51,7 +51,7 @@ def card(outcome: Outcome, taught: dict[str, Any]) -> str:
     table = "\n".join(
         f"| {words} | {f['value']:.3f} | {f['low']:.3f} to {f['high']:.3f} |"
         for name, words in ROWS
-        if (f := outcome.figures.get(name)) is not None
+        if (f := outcome.known.get(name)) is not None
     )
     return f"""# The Photopeak bone-scan reader
 
