@@ -17,6 +17,7 @@ from photopeak import __version__
 COMMANDS = {
     "simulate": ("photopeak.patients.commands:simulate", "Simulate patients: scans with truth and reports."),
     "read": ("photopeak.classify.commands:read", "Read whole-body bone scans: words, JSON, PNG, DICOM SR and SEG."),
+    "recon": ("photopeak.recon.commands:recon", "Reconstruct SPECT projections: DICOM in, DICOM and pictures out."),
     "train": ("photopeak.classify.commands:train", "Teach networks on your own data."),
     "reproduce": ("photopeak.recipes.commands:reproduce", "Run a published system, or ours, again."),
     "evaluate": ("photopeak.evaluate.commands:evaluate", "Figures of readings, and of two against each other."),

@@ -10,9 +10,12 @@ import numpy as np
 import torch
 
 import photopeak.physics
+import photopeak.recon
 from photopeak.core import (
     Acquisition,
     Axis,
+    Detector,
+    EnergyWindow,
     Entry,
     Grid,
     Image,
@@ -28,7 +31,7 @@ from photopeak.core import (
 )
 from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.protocol import Clinic
-from photopeak.physics.operator import Operator
+from photopeak.physics.operator import Operator, Weighted
 
 GRID = Grid.volume((2, 3, 4), scaling((4.0, 4.0, 4.0)))
 NOON = dt.datetime(2026, 3, 1, 12, 0)
@@ -66,16 +69,50 @@ def study_for(step: type[Step] | Step) -> Study:
     """A study that holds what a Step needs, of a patient about whom everything is known."""
     if type(step).__qualname__ == "ReadBoneScan":  # takes bone scans alone, and says so
         return Clinic(BoneScan(), patients=1, seed=7)[0].only("counts")
+    if type(step).__qualname__ in ("Reconstruct", "MuFromCt"):  # take the projections of a SPECT camera
+        return tomographic()
     return Study({name: entry_of(kind) for name, kind in step.needs.items()}, PATIENT, ACQUISITION)
 
+
+def tomographic() -> Study:
+    """A point before a head that goes round it, and a CT of air with the same frame of reference."""
+    counts = np.zeros((12, 8, 8), np.float32)
+    counts[:, 3:5, 3:5] = 50.0
+    axis = Axis("angle", 12, ("detector 1",) * 12, tuple(30.0 * k for k in range(12)), "deg")
+    grid = Grid((axis, Axis("y", 8), Axis("x", 8)), scaling((8.0, 8.0, 1.0)), "1.2.3")
+    ct = Grid.volume((8, 8, 8), scaling((8.0, 8.0, 8.0), (-28.0, -28.0, 0.0)), "1.2.3")
+    acquisition = Acquisition(
+        modality="NM",
+        kind="TOMO",
+        manufacturer="SIEMENS",
+        started_at=NOON,
+        radiopharmaceuticals=(Radiopharmaceutical("Medronate", "Tc-99m", 700.0, NOON, 21626.0),),
+        energy_windows=(EnergyWindow("photopeak", ((126.0, 154.0),)),),
+        detectors=(Detector("LEHR", "PARA", 0.0, 150.0),),
+        facts={
+            "ActualFrameDuration": 20000.0,
+            "ImagePositionPatient": [0.0, 0.0, 56.0],
+            "ImageOrientationPatient": [-1.0, 0.0, 0.0, 0.0, 0.0, -1.0],
+        },
+    )
+    entries = {
+        "counts": Image(counts, grid, "{counts}"),
+        "ct": Image(np.full(ct.shape, -1000.0, np.float32), ct, "[hnsf'U]"),
+    }
+    return Study(entries, PATIENT, acquisition)
+
+
+#: settings of protocols that take seconds a patient otherwise
+SMALL = {"bone-spect": {"views": 2}}
 
 # --- operators --------------------------------------------------------------------------------------
 
 
 def operators() -> list[type[Operator]]:
     """Every concrete Operator of ours."""
-    for module in pkgutil.iter_modules(photopeak.physics.__path__, "photopeak.physics."):
-        importlib.import_module(module.name)
+    for room in (photopeak.physics, photopeak.recon):
+        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)
     found, queue = [], [Operator]
     while queue:
         cls = queue.pop()
@@ -94,6 +131,23 @@ def planar(engine: str) -> Operator:
     mu = torch.zeros(grid.shape, dtype=precision)
     mu[2:-2, 2:-2, 2:-2] = 0.15
     return camera.physics(mu, grid, engine=engine).operator
+
+
+def scattering() -> Operator:
+    from photopeak.physics.spect import Orbit, SpectCamera
+    from photopeak.physics.spect_scatter import SpectScatter
+
+    grid = Grid.volume((5, 8, 8), scaling((12.0, 12.0, 12.0)))
+    mu = torch.zeros(grid.shape)
+    mu[:, 1:-1, 1:-1] = 0.15
+    return SpectScatter(SpectCamera(), grid, Orbit.circle(4, 150.0, 20.0), mu)
+
+
+def sharing() -> Operator:
+    from photopeak.recon.kernel_em import kernel
+
+    grid = Grid.volume((3, 6, 6), scaling((8.0, 8.0, 8.0)))
+    return kernel(grid, torch.rand(grid.shape, generator=torch.Generator().manual_seed(1)), neighbours=6, reach=1)
 
 
 def spect(engine: str) -> Operator:
@@ -122,8 +176,11 @@ class Scaling(Operator):
 OPERATORS = {
     "Adjoint": lambda: Scaling(5).H,
     "Composition": lambda: Scaling(5) @ Scaling(5),
+    "Kernel": sharing,
     "PlanarNumba": lambda: planar("numba"),
     "PlanarTorch": lambda: planar("torch"),
     "SpectNumba": lambda: spect("numba"),
+    "SpectScatter": scattering,
     "SpectTorch": lambda: spect("torch"),
+    "Weighted": lambda: Weighted(Scaling(5), torch.arange(5.0)),
 }

@@ -46,7 +46,7 @@ def test_operators(cls: type) -> None:
 
 @pytest.mark.parametrize("name", protocols())
 def test_protocols(name: str) -> None:
-    protocol = protocols()[name].load()()
+    protocol = protocols()[name].load()(**examples.SMALL.get(name, {}))
     assert dataclasses.is_dataclass(protocol)
     assert (type(protocol).__doc__ or "").strip()
     check_source(Clinic(protocol, patients=2, seed=7))

@@ -12,7 +12,7 @@ from photopeak.core import Grid, PhotopeakError
 from photopeak.core.contracts import check_operator
 from photopeak.core.grid import scaling
 from photopeak.core.units import FWHM_PER_SIGMA
-from photopeak.physics.spect import Orbit, SpectCamera, bells
+from photopeak.physics.spect import Orbit, SpectCamera, blur
 
 IDEAL = SpectCamera(collimator=None)
 CUBE = Grid.volume((9, 33, 33), scaling((4.0, 4.0, 4.0)))
@@ -68,12 +68,21 @@ def test_the_point_spread_has_the_formulas_width(distance_mm):
 
 
 def test_every_whole_bell_sums_to_one_and_a_perfect_camera_does_not_blur():
-    half = bells(SpectCamera(), CUBE, Orbit((0.0, 90.0), (120.0, 260.0))).astype(float)
+    half = blur(SpectCamera(), CUBE, Orbit((0.0, 90.0), (120.0, 260.0))).planes.astype(float)
     assert 2 * half.sum(-1) - half[..., 0] == pytest.approx(1.0, rel=1e-6)
-    assert (
-        bells(IDEAL, CUBE, Orbit((0.0,), 100.0)).tolist()
-        == np.ones((1, bells(IDEAL, CUBE, Orbit((0.0,), 1)).shape[1], 1)).tolist()
-    )
+    assert blur(IDEAL, CUBE, Orbit((0.0,), 100.0)).bell.tolist() == [[[1.0]]]
+
+
+def test_mixed_widths_have_every_planes_variance_and_are_off_by_little():
+    grid, orbit = Grid.volume((8, 64, 64), scaling((4.8, 4.8, 4.8))), Orbit((0.0, 70.0), (200.0, 260.0))
+    mixed, exact = SpectCamera(), SpectCamera(blur_nodes=None)
+    one, other = (blur(camera, grid, orbit).planes.astype(float) for camera in (mixed, exact))
+    tap = np.arange(max(one.shape[-1], other.shape[-1]))
+    spread = [2 * (w * tap[: w.shape[-1]] ** 2).sum(-1) for w in (one, other)]
+    assert spread[0] == pytest.approx(spread[1], rel=0.02)
+    x = torch.rand(grid.shape, generator=torch.Generator().manual_seed(1))
+    a, b = (camera.physics(grid, orbit).operator(x) for camera in (mixed, exact))
+    assert 0.0 < float((a - b).norm() / b.norm()) < 1e-3
 
 
 def test_water_takes_what_beer_and_lambert_say():

@@ -6,10 +6,10 @@ Immutable and append-only. ``study.add(...)`` gives a new Study; nothing replace
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from photopeak.core.entries import Entry
 from photopeak.core.errors import MissingEntry, PhotopeakError
@@ -216,3 +216,11 @@ class Study(Mapping[str, Entry]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Study, (self._entries, self.patient, self.acquisition, self.history)
+
+
+# What gives Studies when asked derives from this. A checker of types at run time would otherwise look into it, and
+# so simulate a patient or read a file at every call that is given one.
+if TYPE_CHECKING:
+    Studies = Sequence[Study]
+else:
+    Studies = Sequence

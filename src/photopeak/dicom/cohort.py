@@ -4,8 +4,10 @@
 
     cohort.csv                      patient_id, study, path, view, label_m, label_a, parent
     cohort.json                     what the cohort is: protocol, seed, settings, fingerprint
-    <patient>/planar.dcm            NM, anterior frame then posterior
-    <patient>/truth.safetensors     regions and lesions, one array each
+    <patient>/planar.dcm            NM, anterior frame then posterior; or tomo.dcm, projections
+    <patient>/ct/                   CT of a hybrid examination, one file a slice
+    <patient>/truth.safetensors     regions and lesions on the image's grid, one array each
+    <patient>/volumes.safetensors   the same, activity and attenuation as volumes, each with its grid
     <patient>/truth.json            names, lesions, labels, counts hash
     <patient>/report.txt            diagnostic report
     <patient>/reader1.json …        LabelMe annotations
@@ -14,6 +16,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,8 +27,20 @@ from typing import Any, overload
 import numpy as np
 
 from photopeak import __version__
-from photopeak.core import Entry, Image, Mask, Measurement, PhotopeakError, Record, Study, Text
-from photopeak.core.study import Json
+from photopeak.core import (
+    Acquisition,
+    Axis,
+    Entry,
+    Grid,
+    Image,
+    Mask,
+    Measurement,
+    PhotopeakError,
+    Record,
+    Study,
+    Text,
+)
+from photopeak.core.study import Json, Studies
 from photopeak.core.writing import whole_file, whole_folder
 from photopeak.dicom.merging import merge_views
 from photopeak.dicom.reading import read
@@ -33,13 +48,17 @@ from photopeak.dicom.writing import write
 
 COLUMNS = ("patient_id", "study", "path", "view", "label_m", "label_a", "parent")
 MASKS = ("truth/regions", "truth/lesions")
+VOLUMES = (*MASKS, "truth/activity", "truth/mu")
 
 
 def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image: str = "planar.dcm") -> None:
     """Write one patient's folder so that it appears whole or not at all."""
     with whole_folder(folder) as work:
         write(study.only("counts"), work / image)
+        if "ct" in study:
+            write(_ct(study), work / "ct")
         _write_masks(study, work / "truth.safetensors")
+        _write_volumes(study, work / "volumes.safetensors")
         for name, content in documents.items():
             (work / name).write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
         report = study.get("truth/report")
@@ -50,12 +69,71 @@ def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image:
 def _write_masks(study: Study, path: Path) -> None:
     from safetensors.numpy import save_file
 
-    masks = {name: study[name] for name in MASKS if name in study}
+    masks = {name: study[name] for name in MASKS if name in study and not _is_volume(study, name)}
     arrays = {n: np.ascontiguousarray(m.values) for n, m in masks.items() if isinstance(m, Mask)}
     names = {n: json.dumps({str(k): v for k, v in m.names.items()}) for n, m in masks.items() if isinstance(m, Mask)}
     if arrays:
         save_file(arrays, path, metadata=names)
         path.chmod(0o644)  # safetensors makes its files private
+
+
+def _is_volume(study: Study, name: str) -> bool:
+    """True for truth that lies in the patient and not on the image that was taken."""
+    entry, counts = study[name], study["counts"]
+    assert isinstance(counts, Image)
+    return isinstance(entry, Image | Mask) and entry.grid != counts.grid
+
+
+def _ct(study: Study) -> Study:
+    """The CT of a hybrid examination as a Study of its own: same patient, same examination, no tracer."""
+    a = study.acquisition
+    ct = Acquisition(
+        modality="CT",
+        manufacturer=a.manufacturer,
+        model=a.model,
+        description=a.description,
+        study_uid=a.study_uid,
+        started_at=a.started_at,
+        position=a.position,
+    )
+    return Study({"ct": study["ct"]}, study.patient, ct)
+
+
+def _write_volumes(study: Study, path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    names = [n for n in VOLUMES if n in study and _is_volume(study, n)]
+    if not names:
+        return
+    entries = {n: study[n] for n in names}
+    about = {n: json.dumps({"grid": dataclasses.asdict(e.grid), **_what(e)}) for n, e in entries.items()}  # type: ignore[union-attr]
+    save_file({n: np.ascontiguousarray(e.values) for n, e in entries.items()}, path, metadata=about)  # type: ignore[union-attr]
+    path.chmod(0o644)
+
+
+def _what(entry: Entry) -> dict[str, Json]:
+    if isinstance(entry, Mask):
+        return {"names": {str(k): v for k, v in entry.names.items()}}
+    assert isinstance(entry, Image)
+    return {"unit": entry.unit}
+
+
+def _read_volumes(path: Path) -> dict[str, Entry]:
+    """The truth volumes, each on its own grid."""
+    from safetensors import safe_open
+
+    found: dict[str, Entry] = {}
+    with safe_open(path, framework="numpy") as f:
+        for name, text in (f.metadata() or {}).items():
+            about = json.loads(text)
+            axes = tuple(Axis(a["name"], a["size"]) for a in about["grid"]["axes"])
+            grid = Grid(axes, tuple(tuple(row) for row in about["grid"]["affine_mm"]), about["grid"]["frame"])
+            values = f.get_tensor(name)
+            if "names" in about:
+                found[name] = Mask(values, grid, {int(k): v for k, v in about["names"].items()})
+            else:
+                found[name] = Image(values, grid, about["unit"])
+    return found
 
 
 def write_index(folder: Path, rows: Iterable[Mapping[str, Json]], description: Mapping[str, Json]) -> None:
@@ -87,7 +165,7 @@ class Row:
     parent: str
 
 
-class Cohort(Sequence[Study]):
+class Cohort(Studies):
     """A cohort folder as a sequence of Studies, one for each study of each patient, truth included.
 
     One NM file with both views and one file a view are both accepted; ``rows`` holds the table.
@@ -125,6 +203,8 @@ class Cohort(Sequence[Study]):
         folder = self._inside(paths[0]).parent
         if (folder / "truth.safetensors").is_file():
             stated |= _read_masks(folder / "truth.safetensors", study)
+        if (folder / "volumes.safetensors").is_file():
+            stated |= _read_volumes(folder / "volumes.safetensors")
         if (folder / "truth.json").is_file():
             stated |= _read_index(folder / "truth.json")
         return study.add(stated, Record("cohort", __version__, {"path": paths[0]})) if stated else study

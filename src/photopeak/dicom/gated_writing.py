@@ -11,7 +11,7 @@ from photopeak.dicom.frames import Numbers
 from photopeak.dicom.gated import INTERVAL_FACTS
 from photopeak.dicom.layouts import Plan, counters, placed, require
 from photopeak.dicom.subject import decimal
-from photopeak.dicom.tomo_writing import angular
+from photopeak.dicom.tomo_writing import angular, place
 
 
 def planar(study: Study, image: Image) -> Plan:
@@ -37,7 +37,7 @@ def tomographic(study: Study, image: Image) -> Plan:
         "gate": n["gate"],
         "angle": turned["angle"],
     }
-    return Plan(vectors, len(starts), starts_deg=starts, module=module)
+    return Plan(vectors, len(starts), starts_deg=starts, module=module, detector=place(study))
 
 
 def volume(study: Study, image: Image) -> Plan:

@@ -18,7 +18,7 @@ from photopeak.dicom.subject import decimal
 class Plan:
     """The vectors of the frames, the detectors with their views and start angles, and the kind's own elements.
 
-    ``module`` goes into the object, ``detector`` into each item of its detector sequence.
+    ``module`` goes into the object, ``detector`` into the first item of its detector sequence.
     """
 
     vectors: dict[str, Numbers]

@@ -105,7 +105,7 @@ def _put_detectors(ds: Dataset, plan: Plan, detectors: tuple[Detector, ...]) -> 
             item.ViewCodeSequence = [_view(plan.views[number])]
         if len(plan.starts_deg) > 1 or ("StartAngle" in item and plan.starts_deg):
             _put_start(item, plan.starts_deg[number])
-        item.update(plan.detector)
+    ds.DetectorInformationSequence[0].update(plan.detector)
 
 
 def _put_start(item: Dataset, start_deg: float) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +14,12 @@ from pydicom.uid import UID
 
 from photopeak.core import Acquisition, Image, PhotopeakError, Study
 from photopeak.dicom.coding import put_position
-from photopeak.dicom.encoding import check_values, put_pixels, quantised, save_dataset
+from photopeak.dicom.encoding import put_pixels, quantised
 from photopeak.dicom.gated_writing import slot_ms
 from photopeak.dicom.layouts import require
 from photopeak.dicom.modules import common, digest, new_uid
 from photopeak.dicom.quantity import UNIT_TERMS
+from photopeak.dicom.series import place, save_slices
 from photopeak.dicom.subject import decimal
 from photopeak.dicom.times import date_text, time_text
 from photopeak.dicom.tracer import tracer_items
@@ -51,24 +49,7 @@ class _Series:
 def write_series(study: Study, name: str, folder: Path, syntax: UID) -> Path:
     """Write the slices into a folder that appears whole or not at all."""
     series = _series(study, name)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists() and any(not re.fullmatch(r"\d+\.dcm", p.name) for p in folder.iterdir()):
-        raise PhotopeakError(f"{folder} holds other files. Remedy: give a new folder for the series.")
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        for part in range(series.slices * series.frames):
-            ds = _slice(series, part)
-            if part == 0:
-                check_values(ds, folder)
-            save_dataset(ds, work / f"{part + 1:05d}.dcm", syntax)
-        work.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        work.rename(folder)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    return folder
+    return save_slices((_slice(series, part) for part in range(series.slices * series.frames)), folder, syntax)
 
 
 def _series(study: Study, name: str) -> _Series:
@@ -109,7 +90,7 @@ def _template(study: Study, name: str, several: str) -> Dataset:
         ds.DecayCorrectionDateTime = date_text(a.decay_reference) + time_text(a.decay_reference)
     _put_windows(ds, a)
     put_position(ds, a.position)
-    _put_place(ds, image)
+    place(ds, image)
     if several:
         setattr(ds, {"time": "NumberOfTimeSlices", "gate": "NumberOfTimeSlots"}[several], image.grid.axis(several).size)
     if several == "gate":
@@ -131,15 +112,6 @@ def _put_windows(ds: Dataset, a: Acquisition) -> None:
         item = Dataset()
         item.EnergyWindowLowerLimit, item.EnergyWindowUpperLimit = decimal(lower), decimal(upper)
         ds.EnergyWindowRangeSequence.append(item)
-
-
-def _put_place(ds: Dataset, image: Image) -> None:
-    spacing, matrix = image.grid.spacing_mm, image.grid.matrix_mm
-    rows, columns = matrix[:3, 0] / spacing["x"], matrix[:3, 1] / spacing["y"]
-    ds.PixelSpacing = [decimal(spacing["y"]), decimal(spacing["x"])]
-    ds.ImageOrientationPatient = [decimal(float(c)) for c in (*rows, *columns)]
-    if "SliceThickness" not in ds:
-        ds.SliceThickness = decimal(spacing["z"])
 
 
 def _slice(series: _Series, part: int) -> Dataset:

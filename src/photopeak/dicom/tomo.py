@@ -30,7 +30,7 @@ def angular(s: Source) -> tuple[tuple[Axis, Axis], Places, Acquisition]:
     angles = _angles(s.e, distinct)
     rotations = sorted({r for r, _, _ in distinct})
     turns = [[i for i, key in enumerate(distinct) if key[0] == r] for r in rotations]
-    acquisition = _timed(s, turns)
+    acquisition = _placed(s, _timed(s, turns))
     if len(turns) > 1 and _repeat(turns, angles):
         per_turn = len(turns[0])
         order = {key: (t, i) for t, turn in enumerate(turns) for i, key in enumerate(distinct[j] for j in turn)}
@@ -107,3 +107,14 @@ def _timed(s: Source, turns: list[list[int]]) -> Acquisition:
     radii = [r for item in items for r in item.numbers("RadialPosition")]
     facts: dict[str, Json] = {**s.acquisition.facts, "ActualFrameDuration": stated[0], "RadialPosition": list(radii)}
     return dataclasses.replace(s.acquisition, facts=facts, duration_s=sum(stated) * views / 1000.0)
+
+
+def _placed(s: Source, acquisition: Acquisition) -> Acquisition:
+    """With the place of the first detector's first projection as facts, where the file states it."""
+    head = s.e.item("DetectorInformationSequence")
+    position = head.numbers("ImagePositionPatient", 3) if head is not None else ()
+    cosines = head.numbers("ImageOrientationPatient", 6) if head is not None else ()
+    if head is None or not position or not cosines:
+        return acquisition
+    place: dict[str, Json] = {"ImagePositionPatient": list(position), "ImageOrientationPatient": list(cosines)}
+    return dataclasses.replace(acquisition, facts={**acquisition.facts, **place})

@@ -41,7 +41,9 @@ def plan(study: Study, image: Image) -> Plan:
     require(image.grid, "TOMO", ("energy?", "rotation?", "angle", "y", "x"))
     n = counters(image.grid, "energy", "rotation", "angle")
     vectors, starts, module = angular(study, image, n)
-    return Plan({"energy": n["energy"], **vectors}, len(starts), starts_deg=starts, module=module)
+    return Plan(
+        {"energy": n["energy"], **vectors}, len(starts), starts_deg=starts, module=module, detector=place(study)
+    )
 
 
 def angular(study: Study, image: Image, n: dict[str, Numbers]) -> tuple[dict[str, Numbers], tuple[float, ...], Dataset]:
@@ -65,6 +67,16 @@ def angular(study: Study, image: Image, n: dict[str, Numbers]) -> tuple[dict[str
     module.RotationInformationSequence = [_item(r, study, turns * per_turn) for _ in range(turns) for r in leaders]
     starts = tuple(r.start_deg for r, turn in zip(found, order, strict=True) if turn == 1)
     return vectors, starts, module
+
+
+def place(study: Study) -> Dataset:
+    """Where the first projection lies, as the study's facts have it."""
+    detector = Dataset()
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient"):
+        stated = study.acquisition.facts.get(keyword)
+        if isinstance(stated, list):
+            setattr(detector, keyword, [decimal(v) for v in stated if isinstance(v, (int, float))])
+    return detector
 
 
 def runs(axis: Axis) -> list[Run]:

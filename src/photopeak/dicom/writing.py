@@ -1,4 +1,4 @@
-"""Write a Study as DICOM: NM in one file, PT one file a slice."""
+"""Write a Study as DICOM: NM in one file, PT and CT one file a slice."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Final
 
 from photopeak.core import Image, PhotopeakError, Study
 from photopeak.dicom.checked import quiet_conversion
+from photopeak.dicom.ct_writing import write_ct
 from photopeak.dicom.encoding import check_values, save_dataset, syntax_uid
 from photopeak.dicom.nm_writing import nm_dataset
 from photopeak.dicom.pt_writing import write_series
 
-ENTRIES: Final = ("counts", "activity", "suv/bw", "suv/lbm", "suv/bsa", "uptake")
+ENTRIES: Final = ("counts", "activity", "suv/bw", "suv/lbm", "suv/bsa", "uptake", "ct")
 
 
 def write(study: Study, path: str | os.PathLike[str], transfer_syntax: str = "explicit") -> Path:
-    """Write a Study's image (its ``counts``, else ``activity``, else SUV) and everything that is known of it.
+    """Write a Study's image (its ``counts``, else ``activity``, SUV or ``ct``) and everything that is known of it.
 
-    An NM image becomes the file ``path``, a PT volume a folder of one file a slice. Pixels are lossless in
+    An NM image becomes the file ``path``, a PT or CT volume a folder of one file a slice. Pixels are lossless in
     every transfer syntax ("explicit", "implicit", "rle", "jpeg-ls", "jpeg2000"); values that are not whole
     numbers below 65536 are rounded to 16 bits, with an error of at most half a step.
     """
@@ -27,9 +28,12 @@ def write(study: Study, path: str | os.PathLike[str], transfer_syntax: str = "ex
     if study.acquisition.modality == "PT":
         with quiet_conversion():
             return write_series(study, name, place, syntax)
+    if study.acquisition.modality == "CT":
+        with quiet_conversion():
+            return write_ct(study, place, syntax)
     if study.acquisition.modality not in ("NM", ""):
         raise PhotopeakError(
-            f"Photopeak writes NM and PT, not {study.acquisition.modality}. Remedy: save(study, folder)."
+            f"Photopeak writes NM, PT and CT, not {study.acquisition.modality}. Remedy: save(study, folder)."
         )
     with quiet_conversion():  # check_values refuses what pydicom would warn of
         ds = nm_dataset(study, name)

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from photopeak import __version__
+from photopeak.core import Image
 from photopeak.core.study import Json
 from photopeak.patients.protocol import Clinic, counts_hash, protocols
 
@@ -163,9 +164,9 @@ def _write(clinic: Clinic, spec: Mapping[str, Json], index: int, out: Path) -> d
         **typing.cast(dict[str, Any], case.documents.get("truth.json", {})),
         "specification_sha256": _digest(spec),
         "counts_sha256": counts_hash(case.study),
-        "rows": [{"patient_id": name, **UNLABELLED, **row, "path": f"{name}/planar.dcm"} for row in case.rows],
+        "rows": [{"patient_id": name, **UNLABELLED, **row, "path": f"{name}/{case.image}"} for row in case.rows],
     }
-    write_case(case.study, {**case.documents, "truth.json": truth}, out / name)
+    write_case(case.study, {**case.documents, "truth.json": truth}, out / name, case.image)
     return _summary(truth)
 
 
@@ -174,7 +175,7 @@ def _files_of(clinic: Clinic, spec: Mapping[str, Json], index: int) -> dict[str,
     with tempfile.TemporaryDirectory() as work:
         _write(clinic, spec, index, Path(work))
         folder = Path(work) / patient_folder(spec, index)
-        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def _store(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
@@ -182,6 +183,7 @@ def _store(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
 
     with whole_folder(folder) as work:
         for name, content in files.items():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
             (work / name).write_bytes(content)
     return _summary(json.loads(files["truth.json"]))
 
@@ -209,7 +211,6 @@ def _progress(
 
 def draw_sheet(folder: Path, patients: int = SHEET_PATIENTS) -> Path:
     """Contact sheet of a cohort folder's first patients, read back from their DICOM files."""
-    from photopeak.core import Image
     from photopeak.dicom.cohort import Cohort
     from photopeak.patients.sheet import contact_sheet, save_sheet
 
@@ -219,11 +220,20 @@ def draw_sheet(folder: Path, patients: int = SHEET_PATIENTS) -> Path:
     for study in cohort[:patients]:
         counts = study["counts"]
         assert isinstance(counts, Image)
-        scans.append(list(counts.values))
+        scans.append(_shown(counts))
         who = study.patient
         age = "" if who.age_years is None else f"{who.age_years:.0f}"
         captions.append(" ".join(filter(None, (who.patient_id, who.sex, age, labels.get(who.patient_id, "")))))
     return save_sheet(contact_sheet(scans, captions), folder / "contact-sheet.png")
+
+
+def _shown(counts: Image) -> list[Any]:
+    """The views of a planar scan, or of a tomographic one the projections from front and back, first window."""
+    if "angle" not in counts.grid.names:
+        return list(counts.values)
+    values = counts.values[0] if "energy" in counts.grid.names else counts.values
+    angles = [a % 360.0 for a in counts.grid.axis("angle").values]
+    return [values[min(range(len(angles)), key=lambda k: abs(angles[k] - side))] for side in (180.0, 0.0)]
 
 
 def _class_of(m: int | None, a: int | None) -> str:

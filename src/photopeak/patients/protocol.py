@@ -16,7 +16,7 @@ from typing import Any, Protocol, overload, runtime_checkable
 import numpy as np
 
 from photopeak.core import Image, PhotopeakError, Study
-from photopeak.core.study import Json
+from photopeak.core.study import Json, Studies
 from photopeak.patients.streams import stream
 
 GROUP = "photopeak.protocols"
@@ -27,12 +27,13 @@ class Case:
     """One virtual examination: the Study, and documents that go beside it in a cohort folder.
 
     ``rows`` has one entry for each image (view) with its labels; ``documents`` are JSON files by name,
-    such as ``truth.json`` and ``reader1.json``.
+    such as ``truth.json`` and ``reader1.json``. ``image`` is the file that holds the counts.
     """
 
     study: Study
     rows: tuple[Mapping[str, Json], ...]
     documents: Mapping[str, Json] = field(default_factory=dict)
+    image: str = "planar.dcm"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class VirtualProtocol(Protocol):
     def case(self, plan: Any, streams: Streams) -> Case: ...
 
 
-class Clinic(Sequence[Study]):
+class Clinic(Studies):
     """A virtual cohort: a plain sequence of Studies, simulated when asked for.
 
     >>> from photopeak.patients import bone_scan

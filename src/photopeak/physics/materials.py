@@ -105,12 +105,23 @@ def mu_from_ct(hounsfield: Float[np.ndarray, " ..."], energy_kev: float = 140.5)
     μ = μ_w (1 + HU/1000) up to 0, and μ_w + s·HU above, where s is the slope to mineral bone, whose CT
     number is computed for a tube's effective 80 keV :cite:`burger2002`.
     """
-    water = mu_per_cm("water", energy_kev)
-    at_tube_kev = 80.0
-    bone_hu = 1000.0 * (mu_per_cm("mineral bone", at_tube_kev) / mu_per_cm("water", at_tube_kev) - 1.0)
-    slope = (mu_per_cm("mineral bone", energy_kev) - water) / bone_hu
+    water, slope = mu_per_cm("water", energy_kev), _bone_slope(energy_kev)
     mu = np.where(hounsfield <= 0.0, water * (1.0 + hounsfield / 1000.0), water + slope * hounsfield)
     return np.maximum(mu, 0.0).astype(hounsfield.dtype)
+
+
+def ct_from_mu(mu_per_cm_: Float[np.ndarray, " ..."], energy_kev: float = 140.5) -> Float[np.ndarray, " ..."]:
+    """The CT numbers of which ``mu_from_ct`` makes these attenuation coefficients."""
+    water, slope = mu_per_cm("water", energy_kev), _bone_slope(energy_kev)
+    hounsfield = np.where(mu_per_cm_ <= water, 1000.0 * (mu_per_cm_ / water - 1.0), (mu_per_cm_ - water) / slope)
+    return np.asarray(hounsfield, mu_per_cm_.dtype)
+
+
+def _bone_slope(energy_kev: float) -> float:
+    """How μ grows with the CT number between water and mineral bone, 1/cm per HU."""
+    at_tube_kev = 80.0
+    bone_hu = 1000.0 * (mu_per_cm("mineral bone", at_tube_kev) / mu_per_cm("water", at_tube_kev) - 1.0)
+    return (mu_per_cm("mineral bone", energy_kev) - mu_per_cm("water", energy_kev)) / bone_hu
 
 
 def _look_up(material: str) -> Material:

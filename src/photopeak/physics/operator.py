@@ -104,6 +104,28 @@ class Composition(Operator):
         return Composition(self.outer.subset(k, n), self.inner)
 
 
+class Weighted(Operator):
+    """(W A) x with weights on the range: decay and duration of a projection, efficiency, pixels that do not count.
+
+    ``weights`` broadcasts to the range; its first axis has the range's length, or 1 where all are alike.
+    """
+
+    def __init__(self, of: Operator, weights: Tensor) -> None:
+        shape = of.range.shape
+        if weights.ndim != len(shape) or any(w not in (1, n) for w, n in zip(weights.shape, shape, strict=True)):
+            raise PhotopeakError(f"{of!r}: weights of shape {tuple(weights.shape)} do not broadcast to {shape}.")
+        self.of, self.weights, self.domain, self.range = of, weights, of.domain, of.range
+
+    def apply(self, x: Tensor) -> Tensor:
+        return self.of.apply(x) * self.weights.to(x)
+
+    def apply_adjoint(self, y: Tensor) -> Tensor:
+        return self.of.apply_adjoint(y * self.weights.to(y))
+
+    def subset(self, k: int, n: int) -> Operator:
+        return Weighted(self.of.subset(k, n), self.weights[k::n] if len(self.weights) > 1 else self.weights)
+
+
 class _Linear(torch.autograd.Function):
     """Applies an operator to every sample of a batch; the gradient of A is A*."""
 

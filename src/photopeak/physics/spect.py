@@ -73,7 +73,11 @@ class Orbit:
 
 @dataclass(frozen=True)
 class SpectCamera:
-    """A rotating head. ``collimator`` None is a perfect one: no blur, and one count for each Bq/ml and mm of depth."""
+    """A rotating head. ``collimator`` None is a perfect one: no blur, and one count for each Bq/ml and mm of depth.
+
+    ``sensitivity_cps_per_mbq`` is a measured one; None computes it from the holes and the crystal. Planes are
+    blurred by mixing ``blur_nodes`` widths, which is off by some 1e-4 of the image; None blurs each with its own.
+    """
 
     collimator: Collimator | None = COLLIMATORS["Siemens LEHR"]
     crystal: Crystal = field(default_factory=Crystal)
@@ -81,6 +85,8 @@ class SpectCamera:
     energy_kev: float = 140.5
     window_kev: tuple[float, float] = (126.45, 154.55)
     frame_s: float = 20.0
+    sensitivity_cps_per_mbq: float | None = None
+    blur_nodes: int | None = 24
 
     def sigma_mm(self, distance_mm: float) -> float:
         """Width of the system's Gaussian response, √(R² + R_i²), at a distance from the collimator's face."""
@@ -92,9 +98,10 @@ class SpectCamera:
         """Expected counts of one voxel that holds 1 Bq/ml, in air, in one frame."""
         if self.collimator is None:
             return voxel_mm
-        sensitivity = sensitivity_cps_per_mbq(
-            self.collimator, self.crystal, self.nuclide, self.energy_kev, self.window_kev
-        )
+        sensitivity = self.sensitivity_cps_per_mbq
+        if sensitivity is None:
+            line = self.nuclide, self.energy_kev, self.window_kev
+            sensitivity = sensitivity_cps_per_mbq(self.collimator, self.crystal, *line)
         return sensitivity * self.frame_s * voxel_mm**3 * 1e-9
 
     def physics(self, grid: Grid, orbit: Orbit, mu: Tensor | None = None, engine: str = "auto") -> Physics:
@@ -122,16 +129,53 @@ def depths(grid: Grid) -> int:
     return columns + 2 * math.ceil((math.hypot(*grid.shape[1:]) - columns) / 2.0)
 
 
-def bells(camera: SpectCamera, grid: Grid, orbit: Orbit) -> NDArray[np.float32]:
-    """Half of every plane's blur, w[angle, depth, tap] for taps 0, 1, …; each whole bell sums to 1.
+@dataclass(frozen=True, eq=False)
+class Blur:
+    """The blur of every plane of every angle, from nodes; depths count from the plane nearest to the head.
 
-    Depths count from the plane nearest to the head.
+    ``bell`` [angle, node, tap] is half of each node's, for taps 0, 1, …; each whole bell sums to 1. Plane ``depth``
+    has 1 − ``share`` of node ``low`` and ``share`` of the next: so much that its variance is right.
     """
+
+    bell: NDArray[np.float32]
+    low: NDArray[np.int64]
+    share: NDArray[np.float64]
+
+    def every(self, k: int, n: int) -> Blur:
+        return Blur(self.bell[k::n], self.low[k::n], self.share[k::n])
+
+    @property
+    def planes(self) -> NDArray[np.float32]:
+        """Half of every plane's own bell, [angle, depth, tap]."""
+        angles = np.arange(len(self.low))[:, None]
+        last = self.bell.shape[1] - 1
+        one, other = self.bell[angles, self.low], self.bell[angles, np.minimum(self.low + 1, last)]
+        return np.asarray(one + self.share[..., None] * (other - one), np.float32)
+
+
+def blur(camera: SpectCamera, grid: Grid, orbit: Orbit) -> Blur:
+    """How a camera blurs each plane before it: exactly with a node for each, or with ``camera.blur_nodes``."""
     edge, n = voxel_mm(grid), depths(grid)
     toward = (0.5 * (n - 1) - np.arange(n)) * edge
     sigma = np.array([[camera.sigma_mm(r - d) / edge for d in toward] for r in orbit.radii_mm])
-    reach = math.ceil(CUT_SIGMA * float(sigma.max()))
-    tap = np.arange(reach + 1)
+    nodes = n if camera.blur_nodes is None else min(n, camera.blur_nodes)
+    if camera.collimator is None:
+        nodes = 1
+    if nodes in (1, n):
+        low = np.broadcast_to(np.arange(n) if nodes == n else np.zeros(n, np.int64), sigma.shape)
+        return Blur(_bells(sigma[:, :nodes]), np.ascontiguousarray(low, np.int64), np.zeros(sigma.shape))
+    at = np.linspace(0.0, n - 1.0, nodes)
+    node = np.array([np.interp(at, np.arange(n), row) for row in sigma])
+    low = np.minimum((np.arange(n) * (nodes - 1)) // (n - 1), nodes - 2)
+    below, above = node[:, low] ** 2, node[:, low + 1] ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(above > below, (sigma**2 - below) / (above - below), 0.0)
+    return Blur(_bells(node), np.ascontiguousarray(np.broadcast_to(low, sigma.shape), np.int64), share.clip(0.0, 1.0))
+
+
+def _bells(sigma: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Half bells of widths in voxels, cut at ``CUT_SIGMA``."""
+    tap = np.arange(math.ceil(CUT_SIGMA * float(sigma.max())) + 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         half = np.where(tap == 0, 1.0, np.exp(-0.5 * (tap / sigma[..., None]) ** 2))
     half[tap > np.ceil(CUT_SIGMA * sigma)[..., None]] = 0.0

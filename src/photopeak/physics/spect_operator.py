@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import threading
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from photopeak.core import Grid, PhotopeakError
 from photopeak.physics import spect_kernels as kernels
 from photopeak.physics.operator import Operator
-from photopeak.physics.spect import Orbit, SpectCamera, bells, projection_grid
+from photopeak.physics.spect import Orbit, SpectCamera, blur, projection_grid
 from photopeak.physics.voxels import voxel_mm
 
 Tensor = torch.Tensor
@@ -36,7 +38,7 @@ class SpectOperator(Operator):
         self.scene = scene
         self.domain, self.range = scene.grid, projection_grid(scene.grid, scene.orbit)
         self.gain = scene.camera.counts_per_bq_ml(voxel_mm(scene.grid))
-        self.bells = bells(scene.camera, scene.grid, scene.orbit)
+        self.blur = blur(scene.camera, scene.grid, scene.orbit)
 
     def subset(self, k: int, n: int) -> Operator:
         """Every n-th angle from the k-th on; parts differ by one angle where n does not divide them."""
@@ -49,7 +51,7 @@ class SpectOperator(Operator):
         scene = self.scene
         part.scene = SpectScene(scene.camera, scene.grid, scene.orbit.every(k, n), scene.mu)
         part.range = projection_grid(scene.grid, part.scene.orbit)
-        part.bells = self.bells[k::n]
+        part.blur = self.blur.every(k, n)
         return part
 
     @property
@@ -64,10 +66,14 @@ class SpectNumba(SpectOperator):
 
     def __init__(self, scene: SpectScene) -> None:
         super().__init__(scene)
-        self._mu = np.zeros((0, 0, 0), np.float32) if scene.mu is None else _yxz(scene.mu)
+        _, n_y, n_x = scene.grid.shape
+        self._mu = np.zeros((n_y, n_x, 0), np.float32) if scene.mu is None else _yxz(scene.mu)
+        self._kept = threading.local()
 
     def _turn(self) -> kernels.Turn:
-        return kernels.Turn(*self.directions, np.ascontiguousarray(self.bells), voxel_mm(self.domain) / 10.0)
+        b = self.blur
+        bell, low, share = (np.ascontiguousarray(a) for a in (b.bell, b.low, b.share))
+        return kernels.Turn(*self.directions, bell, low, share, voxel_mm(self.domain) / 10.0)
 
     def apply(self, x: Float[Tensor, "z y x"]) -> Float[Tensor, "angle row column"]:
         angles, rows, columns = self.range.shape
@@ -78,12 +84,21 @@ class SpectNumba(SpectOperator):
 
     def apply_adjoint(self, y: Float[Tensor, "angle row column"]) -> Float[Tensor, "z y x"]:
         values = y.detach().cpu().numpy()[:, ::-1].transpose(0, 2, 1)
-        margin = self.bells.shape[2] - 1
+        margin = self.blur.bell.shape[2] - 1
         image = np.pad(values.astype(np.float32) * np.float32(self.gain), ((0, 0), (0, 0), (margin, margin)))
+        activity = np.empty(self.domain.shape, np.float32)
+        kernels.back_project(image, self._mu, self._turn(), *self._workspace(), activity)
+        return torch.from_numpy(activity).to(y)
+
+    def _workspace(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Memory of this thread for the transpose, shared by all subsets."""
         n_z, n_y, n_x = self.domain.shape
-        activity = np.zeros((n_y, n_x, n_z), np.float32)
-        kernels.back_project(image, self._mu, self._turn(), activity)
-        return torch.from_numpy(np.ascontiguousarray(activity.transpose(2, 0, 1))).to(y)
+        threads = numba.get_num_threads()
+        if getattr(self._kept, "threads", 0) < threads:
+            stack = self.blur.low.shape[1], self.range.shape[2]
+            self._kept.space, self._kept.threads = kernels.workspace(n_z, (n_y, n_x), stack, threads), threads
+        parts, stacks = self._kept.space
+        return parts, stacks
 
 
 def spect_operator(camera: SpectCamera, grid: Grid, orbit: Orbit, mu: Tensor | None, engine: str) -> SpectOperator:
@@ -106,4 +121,5 @@ def spect_operator(camera: SpectCamera, grid: Grid, orbit: Orbit, mu: Tensor | N
 
 
 def _yxz(volume: Tensor) -> NDArray[np.float32]:
-    return np.ascontiguousarray(volume.detach().cpu().numpy().transpose(1, 2, 0), np.float32)
+    # torch turns the axes twice as fast as numpy.
+    return volume.detach().cpu().float().permute(1, 2, 0).contiguous().numpy()

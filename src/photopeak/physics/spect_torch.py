@@ -73,7 +73,7 @@ class SpectTorch(SpectOperator):
 
     def _bands(self, angle: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Each plane's blur along u and along z as a symmetric band matrix."""
-        half = torch.as_tensor(self.bells[angle]).to(like)
+        half = torch.as_tensor(self.blur.planes[angle]).to(like)
 
         def band(n: int) -> Tensor:
             apart = (torch.arange(n)[:, None] - torch.arange(n)[None]).abs().to(like.device)

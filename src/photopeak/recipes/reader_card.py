@@ -24,8 +24,8 @@ ROWS = (
     ("ece arthritis", "Calibration error, arthritis"),
     ("answers hold the truth metastasis", "Answers that hold the truth, metastasis (90 % promised)"),
     ("answers hold the truth arthritis", "Answers that hold the truth, arthritis (90 % promised)"),
-    ("sure metastasis", "Answered yes or no, not \"not sure\", metastasis"),
-    ("sure arthritis", "Answered yes or no, not \"not sure\", arthritis"),
+    ("sure metastasis", 'Answered yes or no, not "not sure", metastasis'),
+    ("sure arthritis", 'Answered yes or no, not "not sure", arthritis'),
     ("auc metastasis, anterior alone", "AUC of metastasis from the anterior view alone"),
     ("auc arthritis, anterior alone", "AUC of arthritis from the anterior view alone"),
 )

@@ -62,8 +62,9 @@ def osem(
     subsets: int = 1,
     start: Tensor | None = None,
     progress: Callable[[int, Tensor], None] | None = None,
+    done: int = 0,
 ) -> Float[Tensor, "z y x"]:
-    """``iterations`` passes over all ``subsets``, from a uniform image or ``start``.
+    """``iterations`` passes over all ``subsets``, from a uniform image or from ``start``, which has ``done`` of them.
 
     ``progress(i, x)`` is called after every pass. Differentiable in ``y`` and ``start``. Voxels that no
     projection sees stay 0.
@@ -73,7 +74,7 @@ def osem(
     taken = parts(physics, y, subsets)
     seen = torch.stack([part.sensitivity for part in taken]).sum(0) > 0
     x = seen.to(y) if start is None else start.to(y) * seen
-    for i in range(iterations):
+    for i in range(done, iterations):
         for part in taken:
             x = em_update(part, x)
         if progress is not None:
@@ -94,8 +95,13 @@ def mlem(
 
 def em_update(part: Part, x: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
     """One update; the layer an unrolled network repeats. A voxel that the subset does not see is left alone."""
+    gain = em_gain(part, x) / part.sensitivity.clamp_min(torch.finfo(x.dtype).tiny)
+    return torch.where(part.sensitivity > 0, x * gain, x)
+
+
+def em_gain(part: Part, x: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
+    """A_k* [ y_k / (A_k x + b_k) ], which is A_k* 1 where the image explains the counts."""
     mean = part.operator(x) + part.background
     # Where nothing is expected, every voxel on the ray is 0 already: the ratio cannot matter, but must be finite.
     ratio = torch.where(mean > 0, part.y / mean.clamp_min(torch.finfo(mean.dtype).tiny), 0.0)
-    gain = part.operator.adjoint(ratio) / part.sensitivity.clamp_min(torch.finfo(x.dtype).tiny)
-    return torch.where(part.sensitivity > 0, x * gain, x)
+    return part.operator.adjoint(ratio)
