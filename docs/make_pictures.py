@@ -4,6 +4,7 @@ pictures/clinic.png      four simulated patients, one of each class, both views
 pictures/truth.png       one patient: counts, regions, lesions, and what three readers marked
 pictures/thyroid.png     four thyroids, one of each class
 pictures/reading.png     what the shipped reader says of a metastatic patient
+pictures/recon.png       a virtual bone SPECT/CT, reconstructed in four ways
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
 """
 
@@ -17,7 +18,9 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 from photopeak.core import Grid, scaling
+from photopeak.core.step import run
 from photopeak.patients.bone_scan import BoneScan
+from photopeak.patients.bone_spect import BoneSpect
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.protocol import Case, Clinic
 from photopeak.patients.sheet import grey
@@ -25,6 +28,8 @@ from photopeak.patients.thyroid import DISEASES, Thyroid
 from photopeak.physics.spect import Orbit, SpectCamera
 from photopeak.recon.em import osem
 from photopeak.recon.fbp import fbp
+from photopeak.recon.picture import views
+from photopeak.recon.reconstruct import MuFromCt, Reconstruct
 
 FOLDER = Path(__file__).parent / "pictures"
 SEED = 11
@@ -48,6 +53,7 @@ def main() -> None:
     row(*tomography_panels()).save(FOLDER / "tomography.png", optimize=True)
 
     read_patient(FOLDER / "reading.png")
+    reconstructed(FOLDER / "recon.png")
 
 
 def first_of(clinic: Clinic, label: str) -> Case:
@@ -58,6 +64,27 @@ def first_of(clinic: Clinic, label: str) -> Case:
         if truth["class"] == label and not truth["superscan"]:  # type: ignore[index,call-overload]
             return case
     raise LookupError(label)
+
+
+RECON = {
+    "filtered back-projection": Reconstruct("fbp", attenuation=True),
+    "OSEM": Reconstruct("osem", attenuation=True, scatter="tew"),
+    "relative difference prior": Reconstruct("bsrem", 8, attenuation=True, scatter="tew"),
+    "Bowsher's prior": Reconstruct("bsrem", 8, attenuation=True, scatter="tew", prior="bowsher"),
+}
+
+
+def reconstructed(path: Path) -> None:
+    """Coronal and sagittal planes of a virtual SPECT/CT, each way of reconstructing it."""
+    study = run(MuFromCt(), Clinic(BoneSpect(mix="M=1"), 1, SEED)[0].only("counts", "ct"))
+    tiles = []
+    for step in RECON.values():
+        planes = views(np.asarray(run(step, study)["reconstruction"].values, np.float64))  # type: ignore[union-attr]
+        pair = np.hstack([planes[name][22:106, 20:108] for name in ("anterior MIP", "sagittal")])
+        tiles.append(np.asarray(Picture.fromarray(grey(pair, 99.8)).resize((528, 252), Picture.Resampling.BICUBIC)))
+    halves = [row(tiles[k : k + 2], list(RECON)[k : k + 2]).convert("RGB") for k in (0, 2)]
+    sheet = Picture.fromarray(np.vstack([np.asarray(half) for half in halves]))
+    sheet.quantize(128, method=Picture.Quantize.FASTOCTREE).save(path, optimize=True)
 
 
 def read_patient(path: Path) -> None:

@@ -32,6 +32,7 @@ from photopeak.core import (
 from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.protocol import Clinic
 from photopeak.physics.operator import Operator, Weighted
+from photopeak.physics.pet import PetScanner
 
 GRID = Grid.volume((2, 3, 4), scaling((4.0, 4.0, 4.0)))
 NOON = dt.datetime(2026, 3, 1, 12, 0)
@@ -177,6 +178,7 @@ OPERATORS = {
     "Adjoint": lambda: Scaling(5).H,
     "Composition": lambda: Scaling(5) @ Scaling(5),
     "Kernel": sharing,
+    "PetOperator": lambda: PetScanner(100.0, 24, 3, 8.0, 15).operator(PetScanner(100.0, 24, 3, 8.0, 15).grid(8.0, 12)),
     "PlanarNumba": lambda: planar("numba"),
     "PlanarTorch": lambda: planar("torch"),
     "SpectNumba": lambda: spect("numba"),

@@ -198,7 +198,7 @@ def test_other_programs_see_who_had_a_hand_in_it(tmp_path: Path) -> None:
     [
         ({"kind": ""}, "acquisition.kind is ''"),
         ({"kind": "TOMO"}, "a TOMO image has axes"),
-        ({"modality": "MR"}, "writes NM and PT, not MR"),
+        ({"modality": "MR"}, "writes NM, PT and CT, not MR"),
         ({"detectors": (Detector(),)}, "2 detectors in the grid and 1"),
     ],
 )

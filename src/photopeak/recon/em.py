@@ -33,7 +33,7 @@ class Part:
     sensitivity: Tensor
 
 
-def parts(physics: Physics, y: Float[Tensor, "angle row column"], subsets: int) -> list[Part]:
+def parts(physics: Physics, y: Float[Tensor, "angle *rest"], subsets: int) -> list[Part]:
     """The measurement in ``subsets`` interleaved parts, refused where it cannot be a Poisson measurement."""
     if physics.count_rate is not None:
         raise PhotopeakError("EM assumes a linear camera. Remedy: correct the counts for dead time first.")
@@ -57,7 +57,7 @@ def parts(physics: Physics, y: Float[Tensor, "angle row column"], subsets: int) 
 
 def osem(
     physics: Physics,
-    y: Float[Tensor, "angle row column"],
+    y: Float[Tensor, "angle *rest"],
     iterations: int,
     subsets: int = 1,
     start: Tensor | None = None,
@@ -84,7 +84,7 @@ def osem(
 
 def mlem(
     physics: Physics,
-    y: Float[Tensor, "angle row column"],
+    y: Float[Tensor, "angle *rest"],
     iterations: int,
     start: Tensor | None = None,
     progress: Callable[[int, Tensor], None] | None = None,

@@ -34,7 +34,7 @@ BEARABLE = 0.02
 
 def osl(
     physics: Physics,
-    y: Float[Tensor, "angle row column"],
+    y: Float[Tensor, "angle *rest"],
     prior: Prior,
     beta: float,
     iterations: int,
@@ -66,7 +66,7 @@ def osl(
 
 def bsrem(
     physics: Physics,
-    y: Float[Tensor, "angle row column"],
+    y: Float[Tensor, "angle *rest"],
     prior: Prior,
     beta: float,
     iterations: int,
@@ -94,7 +94,7 @@ def bsrem(
 
 def svrg(
     physics: Physics,
-    y: Float[Tensor, "angle row column"],
+    y: Float[Tensor, "angle *rest"],
     prior: Prior,
     beta: float,
     iterations: int,

@@ -22,7 +22,7 @@ Tensor = torch.Tensor
 
 def sart(
     physics: Physics,
-    y: Float[Tensor, "angle row column"],
+    y: Float[Tensor, "angle *rest"],
     iterations: int,
     subsets: int = 1,
     start: Tensor | None = None,
