@@ -43,6 +43,7 @@ UNITS: MappingProxyType[str, tuple[str, float]] = MappingProxyType(
         "h": ("time", 3600.0),
         "d": ("time", 86400.0),
         "a": ("time", 31557600.0),
+        "deg": ("angle", 1.0),
         "keV": ("energy", 1.0),
         "MeV": ("energy", 1e3),
         "g": ("mass", 1.0),

@@ -1,0 +1,89 @@
+"""``photopeak qc TEST FILE``: quality control of a gamma camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from photopeak.quantify.camera_checks import Check
+
+
+@click.group()
+def qc() -> None:
+    """Check a gamma camera: figures by the NEMA standard, on paper (PDF) and as JSON."""
+
+
+def _test(name: str, text: str) -> Callable[[Callable[..., None]], click.Command]:
+    """A subcommand with the options that all tests share."""
+
+    def made(call: Callable[..., None]) -> click.Command:
+        command = qc.command(name, help=text)(call)
+        command.params = [
+            click.Argument(["path"], type=click.Path(exists=True, path_type=Path)),
+            click.Option(["--out"], type=click.Path(path_type=Path), help="Write PDF and JSON to this folder."),
+            click.Option(["--assume"], multiple=True, metavar="KEY=VALUE", help="State a fact the file lacks."),
+            *command.params,
+        ]
+        return command
+
+    return made
+
+
+@_test("uniformity", "Integral and differential uniformity of a flood image.")
+def uniformity(path: Path, out: Path | None, assume: tuple[str, ...]) -> None:
+    """Each detector's flood."""
+    from photopeak.quantify.camera_checks import planar_checks
+    from photopeak.quantify.camera_quality import uniformity as check
+
+    _told(planar_checks("uniformity", check, path, assume), out)
+
+
+@_test("linearity", "Absolute and differential linearity of a slit mask's image.")
+def linearity(path: Path, out: Path | None, assume: tuple[str, ...]) -> None:
+    """Each detector's slit mask."""
+    from photopeak.quantify.camera_checks import planar_checks
+    from photopeak.quantify.camera_quality import linearity as check
+
+    _told(planar_checks("linearity", check, path, assume), out)
+
+
+@_test("resolution", "FWHM and FWTM of line sources.")
+def resolution(path: Path, out: Path | None, assume: tuple[str, ...]) -> None:
+    """Each detector's lines."""
+    from photopeak.quantify.camera_checks import planar_checks
+    from photopeak.quantify.camera_quality import resolution as check
+
+    _told(planar_checks("resolution", check, path, assume), out)
+
+
+@_test("centre-of-rotation", "Centre of rotation from a tomographic acquisition of a point source.")
+def rotation(path: Path, out: Path | None, assume: tuple[str, ...]) -> None:
+    """Each detector's own path round the source."""
+    from photopeak.quantify.camera_checks import rotation_checks
+
+    _told(rotation_checks(path, assume), out)
+
+
+@_test("sensitivity", "Counts a second for 1 MBq of a thin source: what `recon --cps-per-mbq` asks for.")
+def sensitivity(path: Path, out: Path | None, assume: tuple[str, ...]) -> None:
+    """Each detector's sensitivity."""
+    from photopeak.quantify.camera_checks import sensitivity_checks
+
+    _told(sensitivity_checks(path, assume), out)
+
+
+def _told(checks: Iterator[Check], out: Path | None) -> None:
+    for check in checks:
+        click.echo(f"{check.test}, {check.name}")
+        for name, m in check.checked.figures.items():
+            spread = f" ± {m.sd:.2g}" if m.sd is not None else ""
+            click.echo(f"  {name:42s} {m.value:9.4g}{spread} {m.unit.replace('{', '').replace('}', '')}")
+        for note in check.checked.notes:
+            click.echo(f"  ({note})")
+        if out is not None:
+            for path in check.write(out):
+                click.echo(f"  wrote {path}")
