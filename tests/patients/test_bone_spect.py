@@ -80,12 +80,13 @@ def test_truth_lies_where_the_image_will(study):
     assert np.median(hot) > spine
 
 
-def test_the_activity_that_was_laid_comes_back_with_all_corrections(folder, study):
+@pytest.mark.parametrize("scatter", ["tew", "photons"])
+def test_the_activity_that_was_laid_comes_back_with_all_corrections(folder, study, scatter):
     patient = folder / "bone-spect-3-00000"
     both = read(patient / "tomo.dcm")[0].add({"ct": read(patient / "ct")[0]["ct"]})
     camera = SpectCamera(energy_kev=140.511, frame_s=15.0)
     per_mbq = camera.counts_per_bq_ml(PIXEL_MM) / (15.0 * PIXEL_MM**3 * 1e-9)
-    step = Reconstruct(attenuation=True, scatter="tew", cps_per_mbq=per_mbq, iterations=4, subsets=4)
+    step = Reconstruct(attenuation=True, scatter=scatter, cps_per_mbq=per_mbq, iterations=4, subsets=4)
     made = image(run_chain([MuFromCt(), step], both), "reconstruction")
     truth = image(study, "truth/activity")
     assert made.grid.frame == truth.grid.frame

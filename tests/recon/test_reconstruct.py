@@ -117,6 +117,8 @@ def test_scatter_windows_are_found_and_used(phantom):
         ({"detectors": ()}, Reconstruct(), r"CollimatorGridName \(0018,1180\).*--no-psf"),
         ({"facts": {"RadialPosition": None}}, Reconstruct(), r"RadialPosition \(0018,1142\)"),
         ({}, Reconstruct(scatter="tew"), "no lower window"),
+        ({}, Reconstruct(scatter="photons"), "--attenuation ct"),
+        ({"energy_windows": ()}, Reconstruct(scatter="photons", attenuation=True), r"\(0054,0013\)"),
         ({"facts": {"ActualFrameDuration": None}}, Reconstruct(cps_per_mbq=90.0), r"\(0018,1242\)"),
         ({"facts": {"ImageOrientationPatient": [1.0, 0, 0, 0, 0.7, -0.7]}}, Reconstruct(), "tilted"),
         ({}, Reconstruct(attenuation=True), "mu-from-ct"),

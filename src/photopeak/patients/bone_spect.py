@@ -47,6 +47,7 @@ WINDOWS: Final = {"photopeak": (126.45, 154.55), "lower scatter": (108.0, 126.45
 GAP_MM = 25.0  # from the skin to the collimator
 PHOTONS_A_VIEW: Final = 12_500  # followed for scatter
 CT_NOISE_HU = 14.0  # a low-dose CT, in voxels of 2.4 × 2.4 × 4.8 mm
+LOWEST_HU = -1024.0
 HOT = 0.42  # of a lesion's greatest added uptake: where its mask ends, as in the planar truth
 
 Half = Float32[np.ndarray, " _z _y _x"]
@@ -143,7 +144,7 @@ class BoneSpect:
         )
         volume, ct = field_.volume(frame), field_.ct(frame)
         noise = streams("ct").normal(0.0, CT_NOISE_HU, ct.shape)
-        hu = np.maximum(ct_from_mu(_paired(field_.inside(mu)), ENERGY_KEV) + noise, -1000.0).astype(np.float32)
+        hu = np.maximum(ct_from_mu(_paired(field_.inside(mu)), ENERGY_KEV) + noise, LOWEST_HU).astype(np.float32)
         entries: dict[str, Entry] = {
             "counts": Image(counts, Grid(axes, scaling((PIXEL_MM, PIXEL_MM, 1.0)), frame), "{counts}"),
             "ct": Image(hu, ct, "[hnsf'U]"),

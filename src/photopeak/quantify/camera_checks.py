@@ -51,6 +51,7 @@ class Check:
 
         a, shown = self.study.acquisition, np.asarray(self.checked.shown, float)
         page = Figure(figsize=(8.27, 11.69), layout="constrained")
+        page.get_layout_engine().set(w_pad=0.7, h_pad=0.7)  # type: ignore[union-attr]
         FigureCanvasAgg(page)
         above, below = page.subplots(2, 1, height_ratios=(1.0, 2.2))
         above.axis("off")

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from photopeak.core import Grid, Image, PhotopeakError
-from photopeak.physics.materials import mu_from_ct
+from photopeak.physics.materials import mu_from_ct, mu_per_cm
 
 COVERED = 0.5
 """A CT that covers less of the field of view's length than this is refused."""
@@ -15,19 +15,22 @@ COVERED = 0.5
 def mu_map(ct: Image, grid: Grid, energy_kev: float) -> Float32[np.ndarray, "z y x"]:
     """μ in 1/cm at an energy, averaged over voxels of ``grid``; 0 where the CT does not reach.
 
-    CT numbers become μ first, at the CT's own resolution, since the map from one to the other is bent.
+    CT numbers become μ first, at the CT's own resolution, since the map from one to the other is bent. Noise below
+    the number of air counts against noise above it until the mean is taken: cut off sooner, it would leave air that
+    attenuates.
     """
     from scipy.ndimage import affine_transform, gaussian_filter
 
     check_frames(ct.grid, grid)
-    mu = mu_from_ct(np.asarray(ct.values, np.float32), energy_kev)
+    hu = np.asarray(ct.values, np.float32)
+    mu = np.where(hu < -1000.0, mu_per_cm("water", energy_kev) * (1.0 + hu / 1000.0), mu_from_ct(hu, energy_kev))
     spacing, target = (np.array([g.spacing_mm[n] for n in ("z", "y", "x")]) for g in (ct.grid, grid))
     # The mean over a larger voxel: a box of its width, as a Gaussian of the same variance.
     mu = gaussian_filter(mu, np.where(target > spacing, target / spacing / np.sqrt(12.0), 0.0))
     to_ct = np.linalg.inv(ct.grid.matrix_mm) @ grid.matrix_mm  # index (x, y, z) to index
     matrix, offset = to_ct[:3, :3][::-1, ::-1], to_ct[:3, 3][::-1]
     out = affine_transform(mu, matrix, offset, output_shape=grid.shape, order=1, mode="constant", cval=0.0)
-    return np.ascontiguousarray(out, np.float32)
+    return np.ascontiguousarray(np.maximum(out, 0.0), np.float32)
 
 
 def check_frames(ct: Grid, grid: Grid) -> None:

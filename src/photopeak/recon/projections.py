@@ -47,6 +47,7 @@ class Projections:
     energy_kev: float
     widths_kev: tuple[float, float, float]
     lower_kev: tuple[float, float]
+    peak_kev: tuple[float, float] | None
     collimator: Collimator | None
 
 
@@ -61,6 +62,7 @@ def projections(
     energy = energy_kev or _line(a)
     windows, widths = _windows(a, image, energy)
     lower_kev = (0.0, 0.0) if windows.lower is None else a.energy_windows[windows.lower].ranges_kev[0]
+    peak_kev = a.energy_windows[windows.peak].ranges_kev[0] if a.energy_windows else None
     values = _upright(_without_rotations(image), a)
     found = {"peak": windows.peak, "lower": windows.lower, "upper": windows.upper}
     has_energy = "energy" in image.grid.names
@@ -75,7 +77,7 @@ def projections(
     weights, frame_s = _decay(a, image.grid, order)
     return Projections(
         counts, gates, volume_grid(image.grid, a), orbit, bool(radii), weights, frame_s, energy, widths,
-        lower_kev, named_collimator(a, grid_name),
+        lower_kev, peak_kev, named_collimator(a, grid_name),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ voxel, or Bq/ml where the user states what the camera counts for 1 MBq. Nothing 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from photopeak.recon.projections import Projections, Working, projections
 from photopeak.recon.regularised import bsrem, osl, svrg
 from photopeak.recon.sart import sart
 from photopeak.recon.scatter import dual_energy, dual_factor, triple_energy
+from photopeak.recon.scatter_model import Scattering, settled
 
 Tensor = torch.Tensor
 Algorithm = Literal["osem", "mlem", "fbp", "sart", "osl", "bsrem", "svrg"]
@@ -75,8 +77,12 @@ class Reconstruct:
     iterations: int = field(default=4, metadata={"help": "Passes over all projections."})
     subsets: int = field(default=8, metadata={"help": "Parts of the projections that are taken in turn."})
     attenuation: bool = field(default=False, metadata={"help": "Correct for attenuation with the study's map mu."})
-    scatter: Literal["none", "dew", "tew"] = field(
-        default="none", metadata={"help": "Scatter from a window below the photopeak (dew) or windows beside it (tew)."}
+    scatter: Literal["none", "dew", "tew", "photons"] = field(
+        default="none",
+        metadata={
+            "help": "From a window below the photopeak (dew), windows beside it (tew), or by following photons "
+            "through the image and the attenuation map (photons)."
+        },
     )
     psf: bool = field(default=True, metadata={"help": "Model the collimator's blur with distance."})
     collimator: str = field(default="", metadata={"help": "Collimator, where the file does not name a known one."})
@@ -133,7 +139,10 @@ class Reconstruct:
             x = fbp(spect, (y - background) / weights, self.window, self.cutoff) * chang(spect) * whole
             return blurred(x, work.grid, self.blur_mm)
         covered = _tensor(work.covered)[None, :, None]
-        physics = Physics(Weighted(spect, weights * covered / whole), background)
+        operator = Weighted(spect, weights * covered / whole)
+        if self.scatter == "photons":
+            background = settled(self._scattering(work, spect), operator, operator.weights, y, self.subsets)
+        physics = Physics(operator, background)
         done, start = (0, None) if progress is None else progress.start(gate)
         if done >= self.iterations and start is not None:
             return blurred(start, work.grid, self.blur_mm)
@@ -144,6 +153,16 @@ class Reconstruct:
                 progress(gate, i, x, lambda: self._objective(physics, y, x, penalty))
 
         return blurred(self._solve(physics, y, penalty, start, told, done), work.grid, self.blur_mm)
+
+    def _scattering(self, work: Working, spect: SpectOperator) -> Scattering:
+        made, mu = work.made, spect.scene.mu
+        assert made.collimator is not None
+        assert made.peak_kev is not None
+        assert mu is not None  # ``_check`` has seen to all three
+        camera = dataclasses.replace(
+            spect.scene.camera, collimator=made.collimator, energy_kev=made.energy_kev, window_kev=made.peak_kev
+        )
+        return Scattering(camera, work.grid, made.orbit, mu)
 
     def _solve(
         self, physics: Physics, y: Tensor, penalty: Prior, start: Tensor | None,
@@ -187,11 +206,20 @@ class Reconstruct:
                     "RadialPosition (0018,1142) is missing, so the head's distance and its blur are not known. "
                     "Remedy: --radius-mm if you know it, or --no-psf."
                 )
-        needed = {"dew": ("lower",), "tew": ("lower",), "none": ()}[self.scatter]
-        if missing := [n for n in needed if n not in made.counts]:
+        if self.scatter in ("dew", "tew") and "lower" not in made.counts:
             raise PhotopeakError(
-                f"EnergyWindowInformationSequence (0054,0012): no {missing[0]} window lies beside the photopeak, "
-                f"which --scatter {self.scatter} needs. Remedy: --scatter none, or a file with its scatter window."
+                "EnergyWindowInformationSequence (0054,0012): no lower window lies beside the photopeak, "
+                f"which --scatter {self.scatter} needs. Remedy: --scatter photons, which needs a CT instead, or none."
+            )
+        if self.scatter == "photons" and not (self.attenuation and self.psf and self.algorithm != "fbp"):
+            raise PhotopeakError(
+                "--scatter photons follows them through the attenuation map to a known collimator. "
+                "Remedy: add --attenuation ct, leave out --no-psf, and use another algorithm than fbp."
+            )
+        if self.scatter == "photons" and made.peak_kev is None:
+            raise PhotopeakError(
+                "EnergyWindowRangeSequence (0054,0013) is missing, so what the photopeak window takes in of the "
+                "scatter is not known. Remedy: use --scatter none."
             )
         if self.cps_per_mbq and made.frame_s is None:
             raise PhotopeakError(
