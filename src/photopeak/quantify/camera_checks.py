@@ -48,10 +48,10 @@ class Check:
     def _draw(self, path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         a, shown = self.study.acquisition, np.asarray(self.checked.shown, float)
-        page = Figure(figsize=(8.27, 11.69), layout="constrained")
-        page.get_layout_engine().set(w_pad=0.7, h_pad=0.7)  # type: ignore[union-attr]
+        page = Figure(figsize=(8.27, 11.69), layout=ConstrainedLayoutEngine(w_pad=0.7, h_pad=0.7))
         FigureCanvasAgg(page)
         above, below = page.subplots(2, 1, height_ratios=(1.0, 2.2))
         above.axis("off")
