@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import importlib
 import pkgutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -66,10 +69,32 @@ def entry_of(kind: Kind) -> Entry:
             return Text("No focal uptake.")
 
 
+def step_for(cls: type[Step]) -> Step:
+    """A Step with its defaults, or with the file that it cannot do without."""
+    if cls.__qualname__ not in ("Patlak", "Logan"):
+        return cls()
+    curve = Path(tempfile.mkdtemp()) / "input.csv"
+    curve.write_text("time_min,bq_per_ml\n0,0\n1,900\n10,300\n60,100\n", encoding="utf-8")
+    return cls(input_csv=curve)  # type: ignore[call-arg]
+
+
+def dynamic() -> Study:
+    """Six frames of ten minutes."""
+    axis = Axis("time", 6, values=tuple(600.0 * k for k in range(6)), unit="s")
+    values = np.random.default_rng(1).poisson(100.0, (6, *GRID.shape)).astype(np.float32)
+    acquisition = dataclasses.replace(
+        ACQUISITION, started_at=NOON, decay_reference=NOON, facts={"ActualFrameDuration": [600e3] * 6}
+    )
+    image = Image(values, Grid((axis, *GRID.axes), GRID.affine_mm), "Bq/ml")
+    return Study({"activity": image}, PATIENT, acquisition)
+
+
 def study_for(step: type[Step] | Step) -> Study:
     """A study that holds what a Step needs, of a patient about whom everything is known."""
     if type(step).__qualname__ == "ReadBoneScan":  # takes bone scans alone, and says so
         return Clinic(BoneScan(), patients=1, seed=7)[0].only("counts")
+    if type(step).__qualname__ in ("Patlak", "Logan"):
+        return dynamic()
     if type(step).__qualname__ in ("Reconstruct", "MuFromCt"):  # take the projections of a SPECT camera
         return tomographic()
     return Study({name: entry_of(kind) for name, kind in step.needs.items()}, PATIENT, ACQUISITION)

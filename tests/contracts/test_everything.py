@@ -23,7 +23,7 @@ _spec.loader.exec_module(examples)
 
 @pytest.mark.parametrize("name", registered())
 def test_steps(name: str) -> None:
-    step = load(name)()
+    step = examples.step_for(load(name))
     result = check_step(step, examples.study_for(step))
     assert result.history[-1].step == name
     assert references_of(type(step)), f"{name} cites nothing: where is its equation from?"

@@ -55,6 +55,7 @@ UNITS: MappingProxyType[str, tuple[str, float]] = MappingProxyType(
         "mGy": ("absorbed dose", 1e-3),
         "Gy/s": ("dose rate", 1.0),
         "{counts}/s/MBq": ("sensitivity", 1.0),
+        "1/min": ("rate", 1.0),
         "kg/m2": ("body mass index", 1.0),
     }
 )
