@@ -18,6 +18,7 @@ COMMANDS = {
     "simulate": ("photopeak.patients.commands:simulate", "Simulate patients: scans with truth and reports."),
     "read": ("photopeak.classify.commands:read", "Read whole-body bone scans: words, JSON, PNG, DICOM SR and SEG."),
     "recon": ("photopeak.recon.commands:recon", "Reconstruct SPECT projections: DICOM in, DICOM and pictures out."),
+    "convert": ("photopeak.recon.commands:convert", "Volumes between Interfile and DICOM."),
     "qc": ("photopeak.quantify.commands:qc", "Quality control of a gamma camera, with a PDF."),
     "train": ("photopeak.classify.commands:train", "Teach networks on your own data."),
     "reproduce": ("photopeak.recipes.commands:reproduce", "Run a published system, or ours, again."),

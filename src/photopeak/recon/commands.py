@@ -1,4 +1,4 @@
-"""``photopeak recon PATH``: from the camera's projections to an image in the patient."""
+"""``photopeak recon PATH`` and ``photopeak convert``: projections to images, and volumes between formats."""
 
 from __future__ import annotations
 
@@ -51,3 +51,29 @@ def recon(paths: tuple[Path, ...], out: Path, attenuation: str, assume: tuple[st
     step = Reconstruct(attenuation=attenuation == "ct", **settings)
     for path in run_recon(step, study, out, lambda text: click.echo(text, err=True)):
         click.echo(f"wrote {path}")
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--slice-mm", type=float, help="Distance of slices, where an Interfile header has it wrong.")
+@click.option(
+    "--unit", default="1", show_default=True, help="What an Interfile's numbers are: {counts}, Bq/ml, 1/cm, 1."
+)
+def convert(source: Path, target: Path, slice_mm: float | None, unit: str) -> None:
+    """Turn a volume from Interfile (a header such as .hv or .h33) into DICOM (.dcm), or DICOM into Interfile (.hv)."""
+    from photopeak.core import Image, PhotopeakError
+    from photopeak.dicom import read as read_dicom
+    from photopeak.dicom import write as write_dicom
+    from photopeak.recon.interfile import read_interfile, write_interfile
+
+    if target.suffix.lower() == ".dcm":
+        click.echo(f"wrote {write_dicom(read_interfile(source, slice_mm, unit), target)}")
+        return
+    if target.suffix.lower() not in (".hv", ".h33"):
+        raise PhotopeakError(f"{target} ends neither in .dcm nor in .hv. Remedy: name what is to be written.")
+    studies = read_dicom(source)
+    images = [entry for study in studies for entry in study.values() if isinstance(entry, Image)]
+    if len(images) != 1:
+        raise PhotopeakError(f"{source} holds {len(images)} images. Remedy: give one volume.")
+    click.echo(f"wrote {write_interfile(images[0], target)}")
