@@ -232,3 +232,9 @@ def test_half_a_turn_from_right_to_left_and_clockwise_rotation(phantom):
         assert np.corrcoef(osem.ravel(), phantom.activity[5].ravel())[0, 1] > 0.8
     assert places[0] == places[1]
     assert np.hypot((places[0][0] - 19.5) * 8.0 - 50, (places[0][1] - 19.5) * 8.0 + 20) < 30
+
+
+def test_what_would_not_fit_into_memory_is_said_before_the_work(phantom, monkeypatch):
+    monkeypatch.setattr("photopeak.recon.reconstruct.available_bytes", lambda: 1e5)
+    with pytest.raises(PhotopeakError, match="GB are free"):
+        run(Reconstruct(), phantom.tomo())
