@@ -80,3 +80,13 @@ def test_the_shipped_weights_are_the_measured_ones_and_name_the_fresh_cohort() -
     assert record["cohort"]["seed"] == int(bundle.sha256[:8], 16)
     assert bundle.model["calibration"] == record["calibration"]
     assert sum(w.numel() * w.element_size() for w in bundle.weights.values()) < 10e6
+
+
+def test_ways_of_reconstruction_are_compared_with_the_truth(tmp_path: Path) -> None:
+    done = CliRunner().invoke(root, ["reproduce", "S1", "--preset", "smoke", "--results", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    figures = json.loads((tmp_path / "S1" / "smoke.json").read_text())["figures"]
+    bare, whole = "OSEM, nothing corrected", "OSEM, attenuation, blur, TEW"
+    assert figures[f"field: {bare}"]["value"] < 0.75
+    assert 0.85 < figures[f"field: {whole}"]["value"] < 1.25
+    assert figures[f"distance: {whole}"]["value"] < figures[f"distance: {bare}"]["value"]

@@ -26,6 +26,7 @@ STUDIES: Final = {
     "A7-am-rm": "SI_CLF with both modules",
     "A7-alexnet": "the paper's AlexNet",
     "R1": "the Photopeak reader against dSPIC-AM on fresh patients",
+    "S1": "ways of reconstructing SPECT, on virtual bone SPECT/CT",
     "difficulty": "how the frozen difficulty was chosen",
     "skeleton": "the weights of the bone scan index",
 }
@@ -57,6 +58,8 @@ def reproduce(study: str, preset: str, device: str, jobs: int, teach: bool, work
         click.echo(f"wrote {results / 'skeleton.json'}")
     elif study == "difficulty":
         click.echo(f"wrote {_difficulty(preset, where, results, started)}")
+    elif study == "S1":
+        click.echo(f"wrote {_recovery(preset, where, results, started)}")
     elif study == "R1":
         path = _reader(preset, where, jobs if teach else 0, work, results, started)
         click.echo(f"wrote {path}")
@@ -77,6 +80,17 @@ def _difficulty(preset: str, where: torch.device, results: Path, started: float)
     trials = d.search(Plan(chosen.epochs, batch=8), chosen.patients, where)
     outcome.figures = d.figures(trials)
     outcome.notes = {"confusion": {n: [t.confusion.tolist() for t in each] for n, each in trials.items()}}
+    return outcome.write(results, time.monotonic() - started, where)
+
+
+def _recovery(preset: str, where: torch.device, results: Path, started: float) -> Path:
+    from photopeak.recipes import spect_recovery as s1
+    from photopeak.recipes.outcome import Outcome
+
+    chosen = s1.PRESETS[preset]
+    cohort = {"protocol": "bone-spect", "mix": s1.MIX, "seed": s1.COHORT_SEED, "patients": chosen.patients}
+    outcome = Outcome("S1", preset, [s1.COHORT_SEED], cohort | {"views": 2 * chosen.views})
+    outcome.figures = s1.study(chosen, click.echo)
     return outcome.write(results, time.monotonic() - started, where)
 
 
