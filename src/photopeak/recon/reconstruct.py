@@ -71,7 +71,12 @@ class MuFromCt:
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Image from the projections of a SPECT camera :cite:`hudson1994,zeng1992`."""
+    """Image from the projections of a SPECT camera :cite:`hudson1994,zeng1992`.
+
+    Maximum likelihood, penalised methods :cite:`green1990,ahn2003,twyman2023` and their priors
+    :cite:`nuyts2002,bowsher2004,rudin1992`, scatter from windows or photons :cite:`jaszczak1984,ichihara1993,frey1996`,
+    and filtered back-projection with Chang's attenuation correction :cite:`chang1978`.
+    """
 
     algorithm: Algorithm = field(default="osem", metadata={"help": "Method; osl, bsrem and svrg use a prior."})
     iterations: int = field(default=4, metadata={"help": "Passes over all projections."})
