@@ -238,3 +238,23 @@ def test_what_would_not_fit_into_memory_is_said_before_the_work(phantom, monkeyp
     monkeypatch.setattr("photopeak.recon.reconstruct.available_bytes", lambda: 1e5)
     with pytest.raises(PhotopeakError, match="GB are free"):
         run(Reconstruct(), phantom.tomo())
+
+
+def test_a_ct_of_the_covered_rows_is_enough(phantom):
+    """A matrix may be far longer than the crystal: what it leaves empty need not be in the CT."""
+    tomo = phantom.tomo()
+    counts = np.zeros((40, 36, 40), np.float32)
+    counts[:, 12:24] = np.asarray(tomo["counts"].values)
+    grid = tomo["counts"].grid
+    long = dataclasses.replace(grid, axes=(grid.axes[0], Axis("y", 36), grid.axes[2]))
+    position = [0.0, 0.0, phantom.z0 + 23 * 8.0]
+    facts = {**tomo.acquisition.facts, "ImagePositionPatient": position}
+    study = Study(
+        {"counts": Image(counts, long, "{counts}"), "ct": phantom.ct()["ct"]},
+        tomo.patient,
+        dataclasses.replace(tomo.acquisition, facts=facts),
+    )
+    done = run_chain([MuFromCt(), Reconstruct(attenuation=True, **FAST)], study)
+    whole = run_chain([MuFromCt(), Reconstruct(attenuation=True, **FAST)], with_ct(phantom))
+    assert volume(done)[12:24] == pytest.approx(volume(whole), rel=1e-3, abs=1e-2 * float(volume(whole).max()))
+    assert volume(done)[:12].max() == 0.0

@@ -12,8 +12,10 @@ COVERED = 0.5
 """A CT that covers less of the field of view's length than this is refused."""
 
 
-def mu_map(ct: Image, grid: Grid, energy_kev: float) -> Float32[np.ndarray, "z y x"]:
+def mu_map(ct: Image, grid: Grid, energy_kev: float, covered: Grid | None = None) -> Float32[np.ndarray, "z y x"]:
     """μ in 1/cm at an energy, averaged over voxels of ``grid``; 0 where the CT does not reach.
+
+    The CT must reach over half of what the camera covered, or of the grid where that is not said.
 
     CT numbers become μ first, at the CT's own resolution, since the map from one to the other is bent. Noise below
     the number of air counts against noise above it until the mean is taken: cut off sooner, it would leave air that
@@ -21,7 +23,7 @@ def mu_map(ct: Image, grid: Grid, energy_kev: float) -> Float32[np.ndarray, "z y
     """
     from scipy.ndimage import affine_transform, gaussian_filter
 
-    check_frames(ct.grid, grid)
+    check_frames(ct.grid, covered or grid)
     hu = np.asarray(ct.values, np.float32)
     mu = np.where(hu < -1000.0, mu_per_cm("water", energy_kev) * (1.0 + hu / 1000.0), mu_from_ct(hu, energy_kev))
     spacing, target = (np.array([g.spacing_mm[n] for n in ("z", "y", "x")]) for g in (ct.grid, grid))

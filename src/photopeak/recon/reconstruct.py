@@ -66,7 +66,8 @@ class MuFromCt:
         made = projections(study, self.energy_kev or None)
         ct = study["ct"]
         assert isinstance(ct, Image)
-        return {"mu": Image(mu_map(ct, made.grid, made.energy_kev), made.grid, "1/cm")}
+        covered = Working.of(made, margin=0).grid
+        return {"mu": Image(mu_map(ct, made.grid, made.energy_kev, covered), made.grid, "1/cm")}
 
 
 @dataclass(frozen=True)
