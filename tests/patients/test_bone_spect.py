@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_counts_are_a_departments(study):
     assert counts.values[:, :, 24:104].sum() == counts.values.sum()
 
 
-def test_truth_lies_where_the_image_will(study):
+def test_truth_lies_where_the_image_will(folder, study):
     activity, mu = image(study, "truth/activity"), image(study, "truth/mu")
     lesions, regions = study["truth/lesions"], study["truth/regions"]
     assert isinstance(lesions, Mask)
@@ -75,6 +76,11 @@ def test_truth_lies_where_the_image_will(study):
     assert activity.grid == mu.grid == lesions.grid == regions.grid
     spine = activity.values[regions.of("L1") & (lesions.values == 0)].mean()
     assert spine > 4 * activity.values[regions.of("soft tissue")].mean()
+    document = json.loads((folder / "bone-spect-3-00000" / "truth.json").read_text())
+    centres = {one["id"]: one["centre_mm"] for one in document["lesions"]}
+    for k in lesions.names:
+        z, y, x = (float(n.mean()) for n in np.nonzero(lesions.values == k))
+        assert np.linalg.norm((lesions.grid.matrix_mm @ [x, y, z, 1.0])[:3] - centres[k]) < 15.0
     hot = [activity.values[lesions.values == k].mean() for k in lesions.names]
     assert len(hot) > 0
     assert np.median(hot) > spine

@@ -234,6 +234,11 @@ def test_half_a_turn_from_right_to_left_and_clockwise_rotation(phantom):
     assert np.hypot((places[0][0] - 19.5) * 8.0 - 50, (places[0][1] - 19.5) * 8.0 + 20) < 30
 
 
+def test_a_prior_that_is_not_used_asks_for_nothing(phantom):
+    plain, named = (volume(run(Reconstruct(prior=p, **FAST), phantom.tomo())) for p in ("relative", "bowsher"))
+    assert np.array_equal(plain, named)
+
+
 def test_what_would_not_fit_into_memory_is_said_before_the_work(phantom, monkeypatch):
     monkeypatch.setattr("photopeak.recon.reconstruct.available_bytes", lambda: 1e5)
     with pytest.raises(PhotopeakError, match="GB are free"):

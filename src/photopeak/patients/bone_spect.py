@@ -159,7 +159,7 @@ class BoneSpect:
         done = Record("simulate bone-spect", __version__, settings, tuple(entries), references_of(BoneSpect))
         study = Study(entries, who, self._stated(streams, orbit, field_), (done,))
         row: dict[str, Json] = {"patient_id": who.patient_id, "study": "1", "view": "tomo", "parent": ""}
-        document: dict[str, Json] = {"patient_id": who.patient_id, "class": plan.label, "lesions": _told(disease)}
+        document: dict[str, Json] = {"patient_id": who.patient_id, "class": plan.label, "lesions": field_.told(disease)}
         labels: dict[str, Json] = {"label_m": plan.label_m, "label_a": plan.label_a}
         return Case(study, ({**row, **labels},), {"truth.json": document}, "tomo.dcm")
 
@@ -190,7 +190,7 @@ class BoneSpect:
 class _Field:
     """The part of a body that is imaged, on voxels of half a pixel: where it begins, in voxels of the body.
 
-    Patient coordinates keep the body's x and z; y starts at the axis of rotation, which is the body's middle.
+    The study's frame keeps the body's z; x and y start at the axis of rotation, which is the body's middle.
     """
 
     body: Body
@@ -232,6 +232,16 @@ class _Field:
         return Grid.volume(
             (MATRIX, COLUMNS, COLUMNS), scaling((edge, edge, PIXEL_MM), (across, across, self.low_mm)), frame
         )
+
+    def told(self, disease: Disease) -> list[Any]:
+        """The lesions, with their centres in the study's frame of reference."""
+        edge, middle = PIXEL_MM / 2.0, 0.5 * (COLUMNS - 1)
+        found = []
+        for one in (f.lesion for f in disease.findings):
+            x, y = ((one.centre_mm[k] - self.body.origin_mm[k]) / edge - self.start[2 - k] - middle for k in (0, 1))
+            centre = [round(x * edge, 3), round(y * edge, 3), one.centre_mm[2]]
+            found.append({"id": one.id, "kind": one.kind, "site": one.site, "side": one.side, "centre_mm": centre})
+        return found
 
     def labels(self, body: Body) -> UInt8[np.ndarray, "z y x"]:
         """In each voxel of the camera the structure that holds the most uptake there."""
@@ -301,8 +311,3 @@ def _mean_z(body: Body, structure: str) -> float:
 
 def _name(streams: Streams) -> str:
     return f"bone-spect-{streams.seed}-{streams.patient:05d}"
-
-
-def _told(disease: Disease) -> list[Any]:
-    return [{"id": f.lesion.id, "kind": f.lesion.kind, "site": f.lesion.site, "side": f.lesion.side,
-             "centre_mm": list(f.lesion.centre_mm)} for f in disease.findings]  # fmt: skip

@@ -15,7 +15,6 @@ the first ring's.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from photopeak.core import Grid, PhotopeakError
 from photopeak.core.grid import Axis, scaling
+from photopeak.core.units import FWHM_PER_SIGMA
 
 if TYPE_CHECKING:
     from photopeak.physics.pet_operator import PetOperator
@@ -41,6 +41,11 @@ class TimeOfFlight:
     fwhm_ps: float
     bins: int
     bin_ps: float
+
+    @property
+    def sigma_mm(self) -> float:
+        """Of a decay's place along its line."""
+        return self.fwhm_ps * MM_PER_PS / FWHM_PER_SIGMA
 
     @property
     def edges_mm(self) -> Float[np.ndarray, " edge"]:
@@ -152,8 +157,3 @@ class PetScanner:
         if mu is None:
             return Physics(operator, background)
         return Physics(Weighted(operator, attenuation_factors(self, grid, mu)), background)
-
-
-def half_widths(tof: TimeOfFlight) -> float:
-    """σ along the line in mm."""
-    return tof.fwhm_ps * MM_PER_PS / (2.0 * math.sqrt(2.0 * math.log(2.0)))

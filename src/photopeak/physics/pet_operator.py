@@ -11,7 +11,7 @@ from jaxtyping import Float
 from photopeak.core import Grid, PhotopeakError
 from photopeak.physics import pet_kernels as kernels
 from photopeak.physics.operator import Operator
-from photopeak.physics.pet import PetScanner, half_widths
+from photopeak.physics.pet import PetScanner
 
 Tensor = torch.Tensor
 
@@ -94,7 +94,7 @@ def _ring(scanner: PetScanner, grid: Grid) -> kernels.Ring:
             place[differences.index(b - a), a] = number
     tof = scanner.tof
     edges = np.zeros(0) if tof is None else tof.edges_mm
-    sigma = 1.0 if tof is None else half_widths(tof)
+    sigma = 1.0 if tof is None else tof.sigma_mm
     return kernels.Ring(
         x, y, scanner.pairs(), np.array(differences), place, edges, sigma, spacing["x"], scanner.ring_mm
     )

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from photopeak.physics.elementary_kernels import half_through
 from photopeak.physics.engines import Array, kernel, parallel_kernel
 
 BLOCK = 128
@@ -85,25 +86,10 @@ def _gather(volume: Array, cell: Cell, row: Array) -> None:
 
 @kernel
 def _absorb(mu: Array, edge_cm: float, through: Array, seen: Array) -> None:
-    """Dim ``seen`` by the transmission from the middle of its plane, and move ``through`` on to behind it.
-
-    e^(−μ L/2) by the series of degree 7 at a sixteenth of the exponent, squared four times.
-    """
+    """Dim ``seen`` by the transmission from the middle of its plane, and move ``through`` on to behind it."""
     scale = np.float32(edge_cm / 32.0)
     for z in range(mu.size):
-        u = -min(mu[z] * scale, np.float32(0.75))
-        p = np.float32(1 / 5040.0)
-        p = np.float32(1 / 720.0) + p * u
-        p = np.float32(1 / 120.0) + p * u
-        p = np.float32(1 / 24.0) + p * u
-        p = np.float32(1 / 6.0) + p * u
-        p = np.float32(0.5) + p * u
-        p = np.float32(1.0) + p * u
-        p = np.float32(1.0) + p * u
-        p = p * p
-        p = p * p
-        p = p * p
-        half = p * p
+        half = half_through(mu[z], scale)
         here = through[z] * half
         seen[z] *= here
         through[z] = here * half

@@ -16,10 +16,11 @@ Scatter is smooth: everything happens on voxels ``coarse`` times as large, and t
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -94,8 +95,6 @@ class SpectScatter(Operator):
         return self._grown(total)
 
     def subset(self, k: int, n: int) -> Operator:
-        import copy
-
         part = copy.copy(self)
         out = self.out.subset(k, n)
         part.out = out  # type: ignore[assignment]
@@ -152,11 +151,11 @@ def simulated_scatter(
     return torch.stack(out)
 
 
-class Yield:
+class Yield(NamedTuple):
     """What scattering in water sends into a window, for each angle; per cm of water and sr, and the mean energy."""
 
-    def __init__(self, per_cm_sr: NDArray[np.float64], mean_kev: float) -> None:
-        self.per_cm_sr, self.mean_kev = per_cm_sr, mean_kev
+    per_cm_sr: NDArray[np.float64]
+    mean_kev: float
 
 
 def yielded(camera: SpectCamera, window_kev: tuple[float, float]) -> Yield:

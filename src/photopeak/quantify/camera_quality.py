@@ -49,7 +49,7 @@ def uniformity(counts: Num[np.ndarray, "row column"], pixel_mm: float) -> Checke
     if centre < CENTRAL_COUNTS:
         notes.append(
             f"{centre:.0f} counts in a central pixel, the standard asks for {CENTRAL_COUNTS}: "
-            f"counting noise alone adds about {noise_percent(centre, int(field.sum())):.1f} % to the integral figures"
+            f"counting noise alone makes about {noise_percent(centre, int(field.sum())):.1f} % of such a figure"
         )
     smooth = smoothed(image, field)
     figures = {}

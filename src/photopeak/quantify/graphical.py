@@ -35,7 +35,7 @@ FEWEST = 3
 class Patlak:
     """Net influx of a trapped tracer, voxel by voxel :cite:`patlak1983`."""
 
-    input_csv: Path = field(default=Path("input.csv"), metadata={"help": "Arterial input: time_min, bq_per_ml."})
+    input_csv: Path = field(metadata={"help": "Arterial input: time_min, bq_per_ml."})
     start_min: float = field(default=20.0, metadata={"help": "Frames from this time on are fitted."})
     needs: ClassVar[Mapping[str, Kind]] = {"activity": Kind("image", "Bq/ml")}
     gives: ClassVar[Mapping[str, Kind]] = {"patlak/ki": Kind("image", "1/min"), "patlak/intercept": Kind("image", "1")}
@@ -50,7 +50,7 @@ class Patlak:
 class Logan:
     """Volume of distribution of a tracer that comes back, voxel by voxel :cite:`logan1990`."""
 
-    input_csv: Path = field(default=Path("input.csv"), metadata={"help": "Arterial input: time_min, bq_per_ml."})
+    input_csv: Path = field(metadata={"help": "Arterial input: time_min, bq_per_ml."})
     start_min: float = field(default=20.0, metadata={"help": "Frames from this time on are fitted."})
     needs: ClassVar[Mapping[str, Kind]] = {"activity": Kind("image", "Bq/ml")}
     gives: ClassVar[Mapping[str, Kind]] = {"logan/vt": Kind("image", "1")}

@@ -152,11 +152,12 @@ class Reconstruct:
         done, start = (0, None) if progress is None else progress.start(gate)
         if done >= self.iterations and start is not None:
             return blurred(start, work.grid, self.blur_mm)
-        penalty = _Scaled(self._prior(study, work), float(y.mean()) * len(weights) / work.grid.shape[1])
+        level = float(y.mean()) * len(weights) / work.grid.shape[1]
+        penalty = _Scaled(self._prior(study, work), level) if self.algorithm in PENALISED else None
 
         def told(i: int, x: Tensor) -> None:
             if progress is not None:
-                progress(gate, i, x, lambda: self._objective(physics, y, x, penalty))
+                progress(gate, i, x, lambda: _objective(physics, y, x, penalty, self.beta))
 
         return blurred(self._solve(physics, y, penalty, start, told, done), work.grid, self.blur_mm)
 
@@ -171,21 +172,16 @@ class Reconstruct:
         return Scattering(camera, work.grid, made.orbit, mu)
 
     def _solve(
-        self, physics: Physics, y: Tensor, penalty: Prior, start: Tensor | None,
+        self, physics: Physics, y: Tensor, penalty: Prior | None, start: Tensor | None,
         told: Callable[[int, Tensor], None], done: int,
     ) -> Tensor:  # fmt: skip
         n, subsets = self.iterations, self.subsets
-        if self.algorithm in PENALISED:
+        if penalty is not None:
             method = {"osl": osl, "bsrem": bsrem, "svrg": svrg}[self.algorithm]
             return method(physics, y, penalty, self.beta, n, subsets, start, told, done)
         if self.algorithm == "sart":
             return sart(physics, y, n, subsets, start, told, done)
         return osem(physics, y, n, 1 if self.algorithm == "mlem" else subsets, start, told, done)
-
-    def _objective(self, physics: Physics, y: Tensor, x: Tensor, penalty: Prior) -> float:
-        """What the method makes small: the negative log-likelihood, and β U where there is a prior."""
-        prior = self.beta * float(penalty.energy(x)) if self.algorithm in PENALISED else 0.0
-        return float(physics.nll(x, y)) + prior
 
     def _prior(self, study: Study, work: Working) -> Prior:
         if self.prior == "tv":
@@ -272,6 +268,11 @@ class _Scaled:
 
     def gradient(self, x: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
         return self.prior.gradient(x / self.level)
+
+
+def _objective(physics: Physics, y: Tensor, x: Tensor, penalty: Prior | None, beta: float) -> float:
+    """What the method makes small: the negative log-likelihood, and β U where there is a prior."""
+    return float(physics.nll(x, y)) + (0.0 if penalty is None else beta * float(penalty.energy(x)))
 
 
 def _tensor(values: Float[np.ndarray, " ..."]) -> Tensor:

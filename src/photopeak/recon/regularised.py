@@ -106,7 +106,10 @@ def svrg(
     anchor_every: int = 2,
     tolerance: float = 1e-4,
 ) -> Float[Tensor, "z y x"]:
-    """Variance-reduced ascent; it ends when an iteration moves the image by less than ``tolerance`` of its norm."""
+    """Variance-reduced ascent; it ends when an iteration moves the image by less than ``tolerance`` of its norm.
+
+    A run that goes on takes a new anchor at once, so that its image is near the uncut one's and not equal to it.
+    """
     _check(beta, iterations)
     taken = parts(physics, y, subsets)
     x = osem(physics, y, 1, subsets) if start is None else _first(taken, y, start)
