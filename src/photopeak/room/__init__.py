@@ -1,0 +1,1 @@
+"""The reading room: archive, DICOM node, DICOMweb, worklist, readers, reports."""

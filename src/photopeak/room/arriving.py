@@ -1,0 +1,263 @@
+"""An object arrives, by C-STORE, by STOW-RS or by upload: first its bytes are durable, then its place in the catalogue.
+
+What comes twice is stored once. What comes under an instance UID that is known, with other bytes, is a correction: it
+takes the place of what was there, which stays in the store and is listed beside it. Every new image puts off the
+reading of its study, until nothing came for a while.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from pydicom.dataset import Dataset
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session as Transaction
+
+from photopeak.core import DicomError
+from photopeak.dicom.elements import Elements
+from photopeak.dicom.parse import parse
+from photopeak.dicom.reading import is_nm
+from photopeak.room.database import Database
+from photopeak.room.objects import Objects
+from photopeak.room.schema import Instance, Patient, Series, Study, Version, now
+
+NM_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.20"
+SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the catalogue keeps of an object."""
+
+    sop_uid: str
+    sop_class: str
+    series_uid: str
+    study_uid: str
+    patient_id: str
+    issuer: str
+    name: str
+    birth_date: str
+    sex: str
+    study_date: str
+    study_time: str
+    accession: str
+    description: str
+    referrer: str
+    modality: str
+    series_number: int | None
+    series_description: str
+    number: int | None
+    syntax: str
+    image_type: str
+    frames: int
+    rows: int
+    columns: int
+    deidentified: bool
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What became of an object: ``new``, ``duplicate`` or ``correction``."""
+
+    outcome: str
+    header: Header
+    sha256: str
+    study_key: int
+
+
+def header_of(data: bytes, source: str) -> tuple[Header, Dataset]:
+    """The header of a DICOM file's bytes; refused where they do not say what they are."""
+    ds = parse(data, source)
+    e = Elements(ds, source)
+    uids = {k: e.text(k) for k in ("SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID")}
+    for keyword, uid in uids.items():
+        if not _UID.match(uid) or len(uid) > 64:
+            raise DicomError(
+                source, keyword, f"is {uid[:80]!r}, which is no UID.", "send the object as the modality made it."
+            )
+    meta = getattr(ds, "file_meta", {})
+    image_type = e.text("ImageType") if "ImageType" in ds else ""
+    header = Header(
+        uids["SOPInstanceUID"],
+        uids["SOPClassUID"],
+        uids["SeriesInstanceUID"],
+        uids["StudyInstanceUID"],
+        _text(ds, "PatientID", 256),
+        _text(ds, "IssuerOfPatientID", 256),
+        _text(ds, "PatientName", 20_000),
+        _text(ds, "PatientBirthDate", 16),
+        _text(ds, "PatientSex", 16),
+        _text(ds, "StudyDate", 16),
+        _text(ds, "StudyTime", 32),
+        _text(ds, "AccessionNumber", 64),
+        _text(ds, "StudyDescription", 20_000),
+        _text(ds, "ReferringPhysicianName", 20_000),
+        _text(ds, "Modality", 16),
+        _number(ds, "SeriesNumber"),
+        _text(ds, "SeriesDescription", 20_000),
+        _number(ds, "InstanceNumber"),
+        str(meta.get("TransferSyntaxUID", "") or ""),
+        image_type or _text(ds, "ImageType", 256),
+        _number(ds, "NumberOfFrames") or (1 if "Rows" in ds else 0),
+        _number(ds, "Rows") or 0,
+        _number(ds, "Columns") or 0,
+        _text(ds, "PatientIdentityRemoved", 16) == "YES",
+    )
+    return header, ds
+
+
+def _text(ds: Dataset, keyword: str, longest: int) -> str:
+    """A text as it is, shortened where the database would not take it; ``""`` where it is broken or absent."""
+    try:
+        value = ds.get(keyword)
+    except (DicomError, ValueError, TypeError, LookupError, AttributeError):
+        return ""
+    if value is None:
+        return ""
+    several = not isinstance(value, str) and hasattr(value, "__iter__")
+    text = "\\".join(map(str, value)) if several and keyword == "ImageType" else str(value)
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:longest]
+
+
+def _number(ds: Dataset, keyword: str) -> int | None:
+    text = _text(ds, keyword, 16).strip()
+    return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text) else None
+
+
+def receive(
+    database: Database, objects: Objects, data: bytes, sender: str, quiet_seconds: float, source: str = "object"
+) -> Arrival:
+    """Store one object; when this returns, a power cut loses nothing of it."""
+    header, ds = header_of(data, source)
+    sha256 = objects.put(data)
+    readable = is_nm(Elements(ds, source))
+    with database.writing() as t:
+        return _register(t, header, sha256, len(data), sender, quiet_seconds if readable else None)
+
+
+def _register(
+    t: Transaction, header: Header, sha256: str, size: int, sender: str, quiet_seconds: float | None
+) -> Arrival:
+    at = now()
+    study = _study(t, header, at)
+    series = _series(t, header, study)
+    instance = t.scalar(select(Instance).where(Instance.sop_uid == header.sop_uid))
+    if instance is not None and instance.sha256 == sha256:
+        return Arrival("duplicate", header, sha256, study.id)
+    outcome = "new" if instance is None else "correction"
+    if instance is None:
+        instance = Instance(sop_uid=header.sop_uid)
+        t.add(instance)
+    else:
+        t.add(_version(instance, at))
+    instance.sop_class, instance.number, instance.sha256, instance.size = header.sop_class, header.number, sha256, size
+    instance.series_key, instance.syntax, instance.image_type = series.id, header.syntax, header.image_type
+    instance.frames, instance.rows, instance.columns = header.frames, header.rows, header.columns
+    instance.received_at, instance.sender = at, sender[:64]
+    t.flush()
+    _count(t, study, header, at)
+    if quiet_seconds is not None:
+        study.digest = digest_of(t, study.id)
+        if not any("two patients" in w for w in study.warnings):
+            study.due_at, study.attempt = at + dt.timedelta(seconds=quiet_seconds), 0
+    return Arrival(outcome, header, sha256, study.id)
+
+
+def _version(instance: Instance, at: dt.datetime) -> Version:
+    """What was there before a correction."""
+    return Version(
+        sop_uid=instance.sop_uid,
+        sha256=instance.sha256,
+        received_at=instance.received_at,
+        replaced_at=at,
+        sender=instance.sender,
+    )
+
+
+def _study(t: Transaction, h: Header, at: dt.datetime) -> Study:
+    patient = _patient(t, h)
+    study = t.scalar(select(Study).where(Study.study_uid == h.study_uid))
+    if study is None:
+        study = Study(study_uid=h.study_uid, patient_key=patient.id, first_at=at, last_at=at, change=0, warnings=[])
+        study.instances, study.attempt, study.state, study.digest, study.modalities = 0, 0, "new", "", ""
+        study.deidentified = True
+        t.add(study)
+    elif survivor(t, patient).id != survivor(t, study.patient).id:
+        here = f"{study.patient.patient_id or 'nobody'} and {h.patient_id or 'nobody'}"
+        _warn(study, f"holds objects of two patients, {here}: merge them, or have the study sent anew; it is not read")
+        study.due_at = None
+    study.deidentified = study.deidentified and h.deidentified
+    study.study_date, study.study_time = h.study_date or study.study_date or "", h.study_time or study.study_time or ""
+    study.accession, study.referrer = h.accession or study.accession or "", h.referrer or study.referrer or ""
+    study.description = h.description or study.description or ""
+    t.flush()
+    return study
+
+
+def _warn(study: Study, text: str) -> None:
+    if text not in study.warnings:
+        study.warnings = [*study.warnings, text]
+
+
+def _patient(t: Transaction, h: Header) -> Patient:
+    found = t.scalar(select(Patient).where(Patient.patient_id == h.patient_id, Patient.issuer == h.issuer))
+    if found is None:
+        found = Patient(patient_id=h.patient_id, issuer=h.issuer, name="", birth_date="", sex="")
+        t.add(found)
+    # A later object corrects the words, and a field left empty takes nothing away.
+    found.name, found.sex = h.name or found.name, h.sex or found.sex
+    found.birth_date = h.birth_date or found.birth_date
+    t.flush()
+    return found
+
+
+def survivor(t: Transaction, patient: Patient) -> Patient:
+    """Who a patient was merged into; the patient where into nobody."""
+    while patient.merged_into_id is not None:
+        after = t.get(Patient, patient.merged_into_id)
+        assert after is not None
+        patient = after
+    return patient
+
+
+def _series(t: Transaction, h: Header, study: Study) -> Series:
+    series = t.scalar(select(Series).where(Series.series_uid == h.series_uid))
+    if series is None:
+        series = Series(series_uid=h.series_uid, study_key=study.id)
+        t.add(series)
+    elif series.study_key != study.id:
+        raise DicomError(
+            h.sop_uid,
+            "(0020,000e)",
+            f"the series {h.series_uid} belongs to another study here.",
+            "have the sender give every series a UID of its own.",
+        )
+    series.modality, series.number, series.description = h.modality, h.series_number, h.series_description
+    t.flush()
+    return series
+
+
+def _count(t: Transaction, study: Study, h: Header, at: dt.datetime) -> None:
+    study.instances = (
+        t.scalar(select(func.count()).select_from(Instance).join(Series).where(Series.study_key == study.id)) or 0
+    )
+    words = set(filter(None, study.modalities.split("\\"))) | ({h.modality} if h.modality else set())
+    study.modalities = "\\".join(sorted(words))[:128]
+    study.last_at = at
+    study.change += 1
+
+
+def digest_of(t: Transaction, study_key: int) -> str:
+    """One hash for the images of a study that a reading is made from."""
+    rows = t.execute(
+        select(Instance.sop_uid, Instance.sha256)
+        .join(Series)
+        .where(Series.study_key == study_key, Series.modality == "NM")
+        .order_by(Instance.sop_uid)
+    ).all()
+    return hashlib.sha256("\n".join(f"{u} {s}" for u, s in rows).encode()).hexdigest()
