@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,11 +32,20 @@ def read(path: str | os.PathLike[str], assume: Mapping[str, str] | None = None) 
     PT or CT series a volume. ``assume`` states facts that the files lack (see ``assumptions``). Objects that
     are none of these are passed over beside images, with a line in the log; alone they are refused by name.
     """
+    return studies_of(datasets(path), assume, path)
+
+
+def studies_of(
+    found: Iterable[tuple[str, Dataset]],
+    assume: Mapping[str, str] | None = None,
+    path: str | os.PathLike[str] = "objects",
+) -> list[Study]:
+    """Every examination among objects that are at hand, each with what messages call it; as ``read``."""
     stated = Assumptions(assume)
     planar: list[Study] = []
     series: dict[str, list[Elements]] = {}
     others: Counter[str] = Counter()
-    for name, ds in datasets(path):
+    for name, ds in found:
         e = Elements(ds, name)
         sop_class = e.text("SOPClassUID")
         if is_nm(e):
@@ -48,12 +57,12 @@ def read(path: str | os.PathLike[str], assume: Mapping[str, str] | None = None) 
     studies = paired(planar)
     for slices in series.values():
         studies += read_volumes(slices, stated.anew())
-    found = ", ".join(f"{n} × {c}" if n > 1 else c for c, n in others.items())
+    passed = ", ".join(f"{n} × {c}" if n > 1 else c for c, n in others.items())
     if not studies:
-        meaning = f"holds {found or 'nothing'}; Photopeak reads {CLASSES}."
+        meaning = f"holds {passed or 'nothing'}; Photopeak reads {CLASSES}."
         raise DicomError(path, "(0008,0016)", meaning, "choose image files.")
-    if found:
-        LOG.warning("%s: passed over %s; Photopeak reads %s.", path, found, CLASSES)
+    if passed:
+        LOG.warning("%s: passed over %s; Photopeak reads %s.", path, passed, CLASSES)
     return studies
 
 
@@ -72,9 +81,18 @@ def examinations(path: str | os.PathLike[str], assume: Mapping[str, str] | None 
 
     Memory holds one folder's single views, which wait for their other view, and nothing else.
     """
+    return examinations_of(each(path), assume, path)
+
+
+def examinations_of(
+    objects: Iterable[tuple[str, Dataset | DicomError]],
+    assume: Mapping[str, str] | None = None,
+    path: str | os.PathLike[str] = "objects",
+) -> Iterator[Examination]:
+    """The nuclear medicine among objects that are at hand; as ``examinations``."""
     stated, found = Assumptions(assume), False
     waiting: list[Examination] = []
-    for name, ds in each(path):
+    for name, ds in objects:
         if waiting and Path(waiting[0].name).parent != Path(name).parent:
             yield from _put_together(waiting)
             waiting = []

@@ -185,7 +185,7 @@ def _study(t: Transaction, h: Header, at: dt.datetime) -> Study:
     if study is None:
         study = Study(study_uid=h.study_uid, patient_key=patient.id, first_at=at, last_at=at, change=0, warnings=[])
         study.instances, study.attempt, study.state, study.digest, study.modalities = 0, 0, "new", "", ""
-        study.deidentified = True
+        study.deidentified, study.assumed = True, {}
         t.add(study)
     elif survivor(t, patient).id != survivor(t, study.patient).id:
         here = f"{study.patient.patient_id or 'nobody'} and {h.patient_id or 'nobody'}"
@@ -253,11 +253,13 @@ def _count(t: Transaction, study: Study, h: Header, at: dt.datetime) -> None:
 
 
 def digest_of(t: Transaction, study_key: int) -> str:
-    """One hash for the images of a study that a reading is made from."""
+    """One hash for what a reading is made from: the images of a study, and what was stated of them."""
     rows = t.execute(
         select(Instance.sop_uid, Instance.sha256)
         .join(Series)
         .where(Series.study_key == study_key, Series.modality == "NM")
         .order_by(Instance.sop_uid)
     ).all()
-    return hashlib.sha256("\n".join(f"{u} {s}" for u, s in rows).encode()).hexdigest()
+    study = t.get(Study, study_key)
+    stated = sorted(study.assumed.items()) if study is not None else []
+    return hashlib.sha256("\n".join([*(f"{u} {s}" for u, s in rows), *map(str, stated)]).encode()).hexdigest()

@@ -63,6 +63,8 @@ class Study(Table):
     suspicion: Mapped[float | None] = mapped_column(Float, index=True)
     uncertainty: Mapped[float | None] = mapped_column(Float, index=True)
     warnings: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    assumed: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """Facts that a person stated because the files lack them, as --assume does."""
     deidentified: Mapped[bool] = mapped_column(default=False, index=True)
     """Whether every object of it says that the patient's identity was removed."""
     change: Mapped[int] = mapped_column(Integer, default=0, index=True)

@@ -204,6 +204,7 @@ def upgrade() -> None:
         sa.Column("suspicion", sa.Float(), nullable=True),
         sa.Column("uncertainty", sa.Float(), nullable=True),
         sa.Column("warnings", sa.JSON(), nullable=False),
+        sa.Column("assumed", sa.JSON(), nullable=False),
         sa.Column("deidentified", sa.Boolean(), nullable=False),
         sa.Column("change", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(

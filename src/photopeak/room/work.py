@@ -1,0 +1,147 @@
+"""What happens by itself: studies that are complete are read, results are sent on, commitments answered.
+
+What is to be done is derived from the catalogue, never from memory: a study is due when nothing came for a while and
+no reading of its present state exists. Each reading is a durable workflow: its steps are recorded as they end, and a
+process that is killed goes on where it was. A reading is committed at most once, whoever computed it and how often.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from sqlalchemy import select
+
+from photopeak.core import PhotopeakError
+from photopeak.room.compute import Compute
+from photopeak.room.results import active_bundle, commit_reading, compute_reading, latest_reading, place
+from photopeak.room.room import Room
+from photopeak.room.schema import Study, now
+
+LOG: Final = structlog.get_logger()
+QUEUE: Final = "reading"
+VERSION: Final = "room-1"
+"""Of the workflows: one that was begun under another version is not gone on with, but begun anew."""
+STALE_SECONDS: Final = 600.0
+"""After so long without a result a study is taken up again: its worker may be gone for good."""
+ATTEMPTS: Final = 5
+
+_current: list[tuple[Room, Compute]] = []
+"""What the workflows work on; they are functions of the process, since a later process goes on with them by name."""
+
+
+@DBOS.workflow(name="read_study", max_recovery_attempts=ATTEMPTS)
+def read_study(study_key: int, digest: str, bundle: str) -> bool:
+    """Read a study and commit the result."""
+    return commit_step(study_key, digest, bundle, compute_step(study_key, bundle))
+
+
+@DBOS.step(name="compute", retries_allowed=True, max_attempts=3)
+def compute_step(study_key: int, bundle: str) -> dict[str, Any]:
+    """The reading as JSON."""
+    room, compute = _current[-1]
+    return compute_reading(room, compute, study_key, bundle)
+
+
+@DBOS.step(name="commit", retries_allowed=True, max_attempts=5)
+def commit_step(study_key: int, digest: str, bundle: str, made: dict[str, Any]) -> bool:
+    """Write it into the catalogue."""
+    room, _ = _current[-1]
+    done = commit_reading(room, study_key, digest, bundle, made)
+    LOG.info("read", study=study_key, bundle=bundle, seconds=round(made["seconds"], 2), written=done)
+    return done
+
+
+class Work:
+    """The worker of one process: durable workflows and the loop that finds what is due."""
+
+    def __init__(self, room: Room, chores: tuple[Callable[[Room], int], ...] = ()) -> None:
+        self._room, self._chores = room, chores
+        self._stop, self._wake = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="work", daemon=True)
+        self._compute = Compute()
+
+    def start(self) -> None:
+        """Go on with what a killed process left, and look for more."""
+        _current.append((self._room, self._compute))
+        # SQLAlchemy's event that ends an expired workflow's log is theirs; only warnings are worth a line here.
+        logging.getLogger("dbos").setLevel(logging.WARNING)
+        DBOS(config=_config(self._room))
+        DBOS.launch()
+        DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.5)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something came: look at once."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(30)
+        DBOS.destroy(workflow_completion_timeout_sec=10)
+        self._compute.close()
+        _current.pop()
+
+    def _loop(self) -> None:
+        while not self._stop.is_set():
+            for chore in (enqueue_due, *self._chores):
+                try:
+                    chore(self._room)
+                except Exception as error:  # a chore that fails is tried again, and must not end the others
+                    LOG.warning("chore failed", chore=chore.__name__, error=str(error))
+            self._wake.wait(1.0)
+            self._wake.clear()
+
+
+def _config(room: Room) -> DBOSConfig:
+    url = room.settings.database
+    if url.startswith("sqlite"):
+        system = f"sqlite:///{room.settings.data.absolute() / 'work.sqlite'}"
+    else:
+        system = "postgresql" + url[url.index("://") :]
+    return {
+        "name": "photopeak-room",
+        "system_database_url": system,
+        "application_version": VERSION,
+        "executor_id": room.settings.worker_name,
+        "log_level": "WARNING",
+    }
+
+
+def enqueue_due(room: Room) -> int:
+    """Begin a reading for every study that is complete and not read; how many."""
+    at = now()
+    with room.database.reading() as t:
+        keys = t.scalars(select(Study.id).where(Study.due_at.is_not(None), Study.due_at <= at).limit(200)).all()
+        if not keys:
+            return 0
+        bundle = active_bundle(t, room)
+    for key in keys:
+        with room.database.writing() as t:
+            study = t.get(Study, key)
+            if study is None or study.due_at is None or study.due_at > at:
+                continue
+            done = latest_reading(t, study)
+            if done is not None and done.bundle == bundle:  # a correction was taken back: it was read like this before
+                place(t, study, done.documents)
+                continue
+            study.attempt += 1
+            if study.attempt > ATTEMPTS:
+                study.due_at = None
+                study.warnings = [*study.warnings, f"could not be read after {ATTEMPTS} tries; see the log"]
+                study.change += 1
+                continue
+            # Until the result is committed, which takes this away, the study stays due, only later.
+            study.due_at = at + dt.timedelta(seconds=STALE_SECONDS)
+            name = f"read-{key}-{study.digest[:16]}-{bundle}-{study.attempt}"
+            digest = study.digest
+        with SetWorkflowID(name), contextlib.suppress(PhotopeakError):
+            DBOS.enqueue_workflow(QUEUE, read_study, key, digest, bundle)
+    return len(keys)
