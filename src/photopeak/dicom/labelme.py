@@ -160,11 +160,11 @@ def _document(data: bytes, name: str) -> dict[str, Any]:
             "Remedy: save it in LabelMe without the image in it (File, Save With Image Data)."
         )
     try:
-        document = json.loads(data, parse_constant=_refuse)
+        document: Any = json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise PhotopeakError(f"{name}: it is no JSON file. {_SAVE_AGAIN}") from None
     version = document.get("version") if isinstance(document, dict) else None
-    if not isinstance(version, str) or not version.startswith("5."):
+    if not isinstance(document, dict) or not isinstance(version, str) or not version.startswith("5."):
         raise PhotopeakError(f"{name}: it is no file of LabelMe 5. {_SAVE_AGAIN}")
     return document
 
@@ -179,7 +179,7 @@ def _check_size(document: dict[str, Any], name: str, shape: tuple[int, int] | No
         return
     said = f"{stated[0]} × {stated[1]}" if all(type(n) is int and 0 < n < 10**6 for n in stated) else "no"
     raise PhotopeakError(
-        f"{name}: it was drawn on an image of {said} rows and columns, and the view has {shape[0]} × {shape[1]}, so its "
+        f"{name}: it was drawn on an image of {said} rows and columns, and the view has {shape[0]} × {shape[1]}: its "
         "outlines would lie elsewhere. Remedy: draw on the view in its own size."
     )
 
@@ -209,7 +209,7 @@ def _view(flags: Any, otherwise: str) -> str:
     views = [view for view in VIEWS if flags.get(view)] or [otherwise]
     if len(views) > 1 or not views[0]:
         raise PhotopeakError(
-            "its flags name no view, or two, so it cannot be placed. Remedy: set one of the flags anterior and posterior."
+            "its flags name no view, or two, so it has no place. Remedy: set one of its flags, anterior or posterior."
         )
     return views[0]
 
