@@ -167,8 +167,6 @@ def _counted(ratings: Sequence[Sequence[Answer]]) -> tuple[Counts, Int[np.ndarra
                 f"case {i} has {len(answers)} answers where {max(2, readers)} are needed: agreement is defined for the "
                 "same number of readers in every case. Remedy: leave out the cases that some have not read yet."
             )
-        if any(answer is None for answer in answers):
-            raise PhotopeakError(f"case {i} lacks an answer. Remedy: leave out the cases that some have not read yet.")
     number: dict[Answer, int] = {}
     codes = [[number.setdefault(answer, len(number)) for answer in answers] for answers in ratings]
     table = np.array(codes, dtype=np.int64).reshape(len(ratings), readers)
