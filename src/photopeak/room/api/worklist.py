@@ -1,0 +1,161 @@
+"""The worklist: which studies there are, how far each has come, and word when something changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import Session as Transaction
+
+from photopeak.room.access import Caller, needs, room_of, visible
+from photopeak.room.room import Room
+from photopeak.room.schema import Assignment, Patient, Read, Study, TextReport
+
+router = APIRouter(prefix="/api", tags=["worklist"])
+STATES = ("new", "read", "reading", "second", "signed")
+Sort = Literal["arrived", "date", "patient", "suspicion", "uncertainty", "informative"]
+EVENTS_SECONDS = 1.0
+
+
+@router.get("/worklist")
+def worklist(
+    request: Request,
+    state: Literal["", "new", "read", "reading", "second", "signed"] = "",
+    search: Annotated[str, Query(max_length=200)] = "",
+    sort: Sort = "arrived",
+    descending: bool = True,
+    cohort: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    offset: Annotated[int, Query(ge=0, le=10**6)] = 0,
+    caller: Caller = needs("view"),
+) -> dict[str, Any]:
+    """A page of studies, how many there are, and how many in each state."""
+    room = room_of(request)
+    with room.database.reading() as t:
+        found = _matching(caller, search, cohort)
+        ids = found.with_only_columns(Study.id, Study.state).order_by(None).subquery()
+        counts: dict[str, int] = {
+            str(s): int(n) for s, n in t.execute(select(ids.c.state, func.count()).group_by(ids.c.state)).all()
+        }
+        chosen = found.where(Study.state == state) if state else found
+        ordered = chosen.order_by(*_order(sort, descending)).limit(limit).offset(offset)
+        studies = list(t.scalars(ordered).unique())
+        rows = _rows(t, studies, caller, cohort)
+    total = counts.get(state, 0) if state else sum(counts.values())
+    return {"total": total, "states": {s: counts.get(s, 0) for s in STATES}, "rows": rows}
+
+
+def _matching(caller: Caller, search: str, cohort: int) -> Select[Any]:
+    """Studies that the caller may see, of a cohort and with every word of a search somewhere in them."""
+    query = visible(select(Study).join(Patient, Study.patient_key == Patient.id), caller)
+    if cohort:
+        assigned = select(Assignment.study_key).where(Assignment.cohort_key == cohort)
+        if not caller.may("cohorts"):
+            assigned = assigned.where(Assignment.reader_key == caller.key)
+        query = query.where(Study.id.in_(assigned))
+    for word in search.split():
+        query = query.where(_says(word.replace("\0", "")))
+    return query
+
+
+def _says(word: str) -> ColumnElement[bool]:
+    like = f"%{_escaped(word)}%"
+    columns = (Patient.name, Patient.patient_id, Study.accession, Study.description, Study.study_date)
+    texts = select(TextReport.study_key).where(TextReport.text.ilike(like, escape="\\"))
+    return or_(*(c.ilike(like, escape="\\") for c in columns), Study.id.in_(texts))
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _order(sort: Sort, descending: bool) -> list[Any]:
+    by: dict[str, Any] = {
+        "arrived": Study.last_at,
+        "date": Study.study_date,
+        "patient": Patient.name,
+        "suspicion": Study.suspicion,
+        "uncertainty": Study.uncertainty,
+        "informative": Study.uncertainty,
+    }
+    column = by[sort]
+    first = column.desc() if descending else column.asc()
+    return [column.is_(None), first, Study.id.desc()]
+
+
+def _rows(t: Transaction, studies: list[Study], caller: Caller, cohort: int) -> list[dict[str, Any]]:
+    keys = [s.id for s in studies]
+    mine: dict[int, str] = {
+        int(k): str(state)
+        for k, state in t.execute(
+            select(Read.study_key, Read.state).where(
+                Read.study_key.in_(keys), Read.reader_key == caller.key, Read.cohort_key == cohort
+            )
+        ).all()
+    }
+    people = {s.patient_key for s in studies}
+    priors = dict(
+        t.execute(
+            select(Study.patient_key, func.count()).where(Study.patient_key.in_(people)).group_by(Study.patient_key)
+        )
+        .tuples()
+        .all()
+    )
+    return [{**row_of(s), "mine": mine.get(s.id, ""), "studies_of_patient": priors[s.patient_key]} for s in studies]
+
+
+def row_of(study: Study) -> dict[str, Any]:
+    """A study as the worklist shows it."""
+    p = study.patient
+    return {
+        "key": study.id,
+        "study_uid": study.study_uid,
+        "patient_id": p.patient_id,
+        "issuer": p.issuer,
+        "name": p.name,
+        "sex": p.sex,
+        "birth_date": p.birth_date,
+        "date": study.study_date,
+        "time": study.study_time,
+        "accession": study.accession,
+        "description": study.description,
+        "modalities": study.modalities,
+        "instances": study.instances,
+        "arrived": study.last_at.isoformat() + "Z",
+        "state": study.state,
+        "waiting": study.due_at is not None,
+        "suspicion": study.suspicion,
+        "uncertainty": study.uncertainty,
+        "warnings": list(study.warnings),
+        "deidentified": study.deidentified,
+    }
+
+
+def pulse(room: Room) -> str:
+    """A word that is another one whenever any study has changed."""
+    with room.database.reading() as t:
+        n, changes = t.execute(select(func.count(Study.id), func.sum(Study.change))).one()
+    return f"{n}-{changes or 0}"
+
+
+@router.get("/events")
+async def events(request: Request, caller: Caller = needs("view")) -> StreamingResponse:
+    """Server-sent events: one whenever the worklist has changed."""
+    assert caller.key
+    return StreamingResponse(_events(request), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _events(request: Request) -> AsyncIterator[str]:
+    room, last = room_of(request), ""
+    quiet = 0.0
+    while not request.app.state.stopping and not await request.is_disconnected():
+        word = await asyncio.to_thread(pulse, room)
+        quiet += EVENTS_SECONDS
+        if word != last or quiet > 20:  # a line now and then, so that proxies keep the connection
+            yield f"event: {'worklist' if word != last else 'alive'}\ndata: {word}\n\n"
+            last, quiet = word, 0.0
+        await asyncio.sleep(EVENTS_SECONDS)

@@ -1,0 +1,185 @@
+"""The reading room's web application: pages, API, DICOMweb, health and metrics, and the guards before all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException as StarletteError
+
+from photopeak import __version__
+from photopeak.core import PhotopeakError
+from photopeak.room.access import COOKIE, Rate, address_of, caller_of
+from photopeak.room.api import reads, session, studies, worklist
+from photopeak.room.display import Pictures
+from photopeak.room.room import Room
+from photopeak.room.schema import Study
+
+LOG: Final = structlog.get_logger()
+PAGES: Final = Path(__file__).parent / "pages" / "dist"
+SECURITY: Final = {
+    # No script but the page's own files, none inline; images may be drawn from memory.
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+#: routes that answer without a session: how it is going, who one is, and the pages that ask for a password
+PUBLIC: Final = ("/health", "/ready", "/api/session")
+
+
+def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callable[[], None] | None = None) -> FastAPI:
+    """The application of a room; ``routers`` are further parts of it."""
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        app.state.stopping = True
+        if on_stop is not None:
+            on_stop()
+
+    app = FastAPI(
+        title="Photopeak reading room", version=__version__, lifespan=life, docs_url=None, redoc_url=None,
+        openapi_url=None,
+    )  # fmt: skip
+    app.state.room, app.state.pictures, app.state.stopping = room, Pictures(room), False
+    app.state.metrics = Metrics()
+    app.state.rate = Rate(room.settings.requests_per_minute)
+    app.middleware("http")(_guard)
+    app.exception_handler(PhotopeakError)(_refused)
+    app.exception_handler(OperationalError)(_database_gone)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(StarletteError)(_plain_error)
+    for one in (session.public, session.router, worklist.router, studies.router, reads.router, *routers, watching):
+        app.include_router(one)
+    app.include_router(pages)
+    return app
+
+
+class Metrics:
+    """What Prometheus asks for."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter("room_requests", "Answers by status.", ["status"], registry=self.registry)
+        self.seconds = Histogram("room_request_seconds", "Time to answer.", registry=self.registry)
+        self.received = Counter("room_received", "DICOM objects by outcome.", ["outcome"], registry=self.registry)
+        self.studies = Gauge("room_studies", "Studies by state.", ["state"], registry=self.registry)
+
+
+async def _guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Sizes, rates, times and the headers that keep a page to itself."""
+    state, started = request.app.state, time.perf_counter()
+    limit = state.room.settings.max_upload_mb * 2**20
+    length = request.headers.get("content-length", "0")
+    caller = request.cookies.get(COOKIE) or request.headers.get("authorization") or address_of(request)
+    if not length.isdigit() or int(length) > limit:
+        response: Response = JSONResponse({"detail": f"A request holds at most {limit} bytes."}, 413)
+    elif not state.rate.allows(caller):
+        response = JSONResponse({"detail": "Too many requests; wait a minute."}, 429, {"Retry-After": "60"})
+    else:
+        try:
+            response = await call(request)
+        except Exception as error:  # the last line: whatever it is, the page gets words and the log the rest
+            LOG.exception("unexpected", path=request.url.path, error=str(error))
+            response = JSONResponse({"detail": "Something went wrong here; the log says what."}, 500)
+    response.headers.update(SECURITY)
+    if state.room.settings.secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.url.path.startswith("/api") and "cache-control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    state.metrics.requests.labels(str(response.status_code)).inc()
+    state.metrics.seconds.observe(time.perf_counter() - started)
+    return response
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, 422)
+
+
+async def _database_gone(_request: Request, error: Exception) -> Response:
+    LOG.error("database", error=str(error))
+    return JSONResponse({"detail": "The database does not answer; try again."}, 503, {"Retry-After": "5"})
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return JSONResponse({"detail": f"{where}: {first['msg']}"}, 422)
+
+
+async def _plain_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteError)
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
+watching = APIRouter(tags=["watching"])
+
+
+@watching.get("/health")
+def health() -> dict[str, str]:
+    """That the process answers."""
+    return {"status": "ok", "version": __version__}
+
+
+@watching.get("/ready")
+def ready(request: Request) -> dict[str, str]:
+    """That the database answers too; 503 where not."""
+    with request.app.state.room.database.reading() as t:
+        t.execute(text("SELECT 1"))
+    return {"status": "ready"}
+
+
+@watching.get("/metrics")
+def metrics(request: Request) -> PlainTextResponse:
+    """Figures for Prometheus; for this machine, or for an administrator's session."""
+    if address_of(request) not in ("127.0.0.1", "::1", "testclient") and not caller_of(request).may("administer"):
+        raise HTTPException(403, "Only an administrator sees the metrics from elsewhere.")
+    figures: Metrics = request.app.state.metrics
+    with request.app.state.room.database.reading() as t:
+        for state, n in t.execute(select(Study.state, func.count()).group_by(Study.state)).all():
+            figures.studies.labels(state).set(n)
+    return PlainTextResponse(generate_latest(figures.registry).decode(), media_type="text/plain; version=0.0.4")
+
+
+pages = APIRouter(include_in_schema=False)
+
+
+@pages.get("/assets/{name}")
+def asset(name: str) -> Response:
+    """A file of the pages."""
+    folder = PAGES / "assets"
+    path = folder / name
+    if "/" in name or "\\" in name or path.parent != folder or not path.is_file():
+        raise HTTPException(404, "There is no such file.")
+    return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+@pages.get("/{path:path}")
+def page(path: str) -> Response:
+    """The pages: one document that shows what the address says."""
+    if path.startswith(("api/", "dicomweb/", "assets/")):
+        raise HTTPException(404, "There is no such address.")
+    if path in ("favicon.svg",) and (PAGES / path).is_file():
+        return FileResponse(PAGES / path)
+    document = PAGES / "index.html"
+    if not document.is_file():
+        raise HTTPException(503, "The pages have not been built. Remedy: ./run builds them (npm run build).")
+    return FileResponse(document, headers={"Cache-Control": "no-cache"})
+
+
+def openapi_of(app: FastAPI) -> dict[str, Any]:
+    """The description of the API, for the tests that go through all of it."""
+    return app.openapi()
