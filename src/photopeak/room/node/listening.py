@@ -6,6 +6,7 @@ a message grow until memory ends. Each of these is bounded here.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import socket
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from socketserver import BaseServer
 from typing import Any, Final
 
-from pynetdicom import _config, evt
+from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import N_ACTION, DimsePrimitiveType
@@ -82,10 +83,11 @@ class Handler(RequestHandler):
         assoc.dimse = Messages(assoc, self.server.largest)
         for thread in (assoc, assoc.dul):
             thread.run = _contained(thread.run)  # type: ignore[method-assign]
-        bound(assoc)
+        assert assoc.dul.socket is not None
+        bound(assoc.dul.socket)
+        assoc.bind(evt.EVT_FSM_TRANSITION, _left)
         assoc.start()
         assoc.join()
-        self.request.close()
         self.server.ended(assoc)
 
 
@@ -105,6 +107,14 @@ class Server(ThreadedAssociationServer):
     def stop_accepting(self) -> None:
         """End ``serve_forever``; pynetdicom's shutdown would also wait for every association, which may wait for us."""
         BaseServer.shutdown(self)
+
+    def end_all(self) -> None:
+        """End every association, and the connections that have none yet."""
+        for assoc in self.active_associations:
+            if assoc.is_established:
+                assoc.abort()
+            elif assoc.dul.socket is not None:
+                assoc.dul.socket.close()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         assert self.socket is not None
@@ -128,18 +138,35 @@ class Server(ThreadedAssociationServer):
             self.free.release()
 
 
-def bound(assoc: Association) -> None:
-    """Give the association's connection a limit of time and size for every PDU."""
-    connection = assoc.dul.socket
-    assert connection is not None
+class Entity(AE):
+    """An application entity whose own calls are bounded too."""
+
+    def _create_socket(self, assoc: Association, address: Any, tls_args: Any) -> AssociationSocket:
+        connection = super()._create_socket(assoc, address, tls_args)
+        bound(connection)
+        return connection
+
+
+def bound(connection: AssociationSocket) -> None:
+    """Give a connection a limit of time and size for every PDU, and let it be closed whatever state it is in."""
     connection.recv = _receiver(connection)  # type: ignore[method-assign, assignment]
-    if connection.socket is not None:
-        connection.socket.settimeout(SECONDS_PER_PDU)
+    connection._shutdown_socket = _closer(connection)  # type: ignore[method-assign]
 
 
-def bound_when_open(event: evt.Event) -> None:
-    """The same for a connection that the node opens itself."""
-    bound(event.assoc)
+def _left(event: evt.Event) -> None:
+    """Wake an association whose peer left before it asked for one; it would wait its whole time for the request."""
+    if event.next_state == "Sta1" and event.assoc.requestor.primitive is None:
+        event.assoc.dul.to_user_queue.put(None)
+
+
+def _closer(connection: AssociationSocket) -> Callable[[], None]:
+    def close() -> None:
+        if connection.socket is not None:
+            with contextlib.suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
+            connection.socket.close()
+
+    return close
 
 
 def _receiver(connection: AssociationSocket) -> Callable[[int], bytearray]:
@@ -150,13 +177,17 @@ def _receiver(connection: AssociationSocket) -> Callable[[int], bytearray]:
         data, end, got = bytearray(count), time.monotonic() + SECONDS_PER_PDU, 0
         view = memoryview(data)
         while got < count:
-            if connection.socket is None or time.monotonic() > end:
+            wire, left = connection.socket, end - time.monotonic()
+            if wire is None or left <= 0:
                 raise TimeoutError("the peer is too slow")
-            more = connection.socket.recv_into(view[got:])
+            wire.settimeout(left)
+            more = wire.recv_into(view[got:])
             if not more:
                 break
             got += more
         view.release()
+        if connection.socket is not None:
+            connection.socket.settimeout(SECONDS_PER_PDU)  # what is sent has its limit too
         return data[:got] if got < count else data
 
     return receive

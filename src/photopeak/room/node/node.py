@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from pynetdicom import AE, evt
+from pynetdicom import evt
 from pynetdicom.association import Association
 
 from photopeak.core import PhotopeakError
@@ -16,7 +16,7 @@ from photopeak.room.node import tls
 from photopeak.room.node.commitment import action
 from photopeak.room.node.contexts import supported
 from photopeak.room.node.finding import find
-from photopeak.room.node.listening import LARGEST_PDU, SECONDS_TO_BEGIN, Server
+from photopeak.room.node.listening import LARGEST_PDU, SECONDS_TO_BEGIN, Entity, Server
 from photopeak.room.node.retrieving import get, move
 from photopeak.room.node.sending import SECONDS_TO_ANSWER, SECONDS_TO_CONNECT
 from photopeak.room.node.storing import Tally, record_association, store, write_audit
@@ -72,13 +72,12 @@ class Node:
         server, self._server = self._server, None
         server.stop_accepting()
         self._thread.join()
-        for assoc in server.active_associations:
-            assoc.abort()
+        server.end_all()
         server.server_close()
 
-    def _entity(self) -> AE:
+    def _entity(self) -> Entity:
         settings = self.room.settings
-        ae = AE(settings.ae_title)
+        ae = Entity(settings.ae_title)
         ae.supported_contexts = supported()
         ae.require_called_aet = True
         ae.require_calling_aet = [p.strip() for p in settings.dicom_peers.split(",") if p.strip()]

@@ -53,7 +53,7 @@ def move(event: evt.Event, room: Room) -> Iterator[Any]:
     mover = Mover(str(event.assoc.requestor.ae_title).strip(), int(event.message_id))
     how = options(room, to)
     how["contexts"] = proposed((k.sop_class, k.syntax) for k in found) or proposed([_NOTHING])
-    how["evt_handlers"] = [*how["evt_handlers"], (evt.EVT_CONN_OPEN, _carry, [room, counts, mover])]
+    how["evt_handlers"] = [(evt.EVT_CONN_OPEN, _carry, [room, counts, mover])]
     yield to.host, to.port, how
     yield from _each(event, room, found, bad, counts, title)
 

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
@@ -28,7 +27,7 @@ from photopeak.core import PhotopeakError
 from photopeak.dicom.parse import DEFLATED, parse
 from photopeak.room.node import tls
 from photopeak.room.node.contexts import INTERCHANGEABLE
-from photopeak.room.node.listening import LARGEST_PDU, bound_when_open
+from photopeak.room.node.listening import LARGEST_PDU, Entity
 from photopeak.room.room import Room
 from photopeak.room.schema import Destination, Instance
 
@@ -63,9 +62,9 @@ def kept(t: Transaction, sop_uids: Sequence[str]) -> list[Kept]:
     return rows
 
 
-def entity(room: Room) -> AE:
+def entity(room: Room) -> Entity:
     """The room as a caller, with its limits of time."""
-    ae = AE(room.settings.ae_title)
+    ae = Entity(room.settings.ae_title)
     ae.maximum_pdu_size = LARGEST_PDU
     ae.connection_timeout, ae.acse_timeout = SECONDS_TO_CONNECT, SECONDS_TO_CONNECT
     ae.dimse_timeout = ae.network_timeout = SECONDS_TO_ANSWER
@@ -75,7 +74,6 @@ def entity(room: Room) -> AE:
 def options(room: Room, to: Destination) -> dict[str, Any]:
     """What an association with this destination needs beside its contexts."""
     found: dict[str, Any] = {"ae_title": to.ae_title, "max_pdu": LARGEST_PDU}
-    found["evt_handlers"] = [(evt.EVT_CONN_OPEN, bound_when_open)]
     if to.tls:
         found["tls_args"] = (tls.calling(room.settings), to.host)
     return found
