@@ -19,6 +19,7 @@ from pynetdicom.association import Association
 from sqlalchemy import select
 
 from photopeak.room.node import Node
+from photopeak.room.node.listening import Entity
 from photopeak.room.room import Room, open_room
 from photopeak.room.schema import Audit, Destination
 from photopeak.room.settings import Settings
@@ -63,7 +64,7 @@ def calling(
     port: int, contexts: list[Any], title: str = "CAMERA", called: str = "PHOTOPEAK", **options: Any
 ) -> Iterator[Association]:
     """An association, which need not have been accepted."""
-    ae = AE(title)
+    ae = Entity(title)  # which closes its sockets, whatever becomes of them
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 10
     ae.connection_timeout = 5
     assoc = ae.associate("127.0.0.1", port, contexts=contexts, ae_title=called, **options)

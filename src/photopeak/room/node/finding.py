@@ -8,11 +8,9 @@ from typing import Any, Final
 from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import UID
 from pynetdicom import evt
-from pynetdicom.dsutils import encode_file_meta
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as Transaction
@@ -50,10 +48,10 @@ class BadIdentifier(Exception):
 
 def identifier(event: evt.Event, keyword: str = "Identifier") -> Elements:
     """The dataset of a request, through the reader that trusts no length (pydicom's own would be lazy)."""
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = UID(event.context.transfer_syntax)
-    request: Any = event.request
-    data = b"".join((bytes(128), b"DICM", encode_file_meta(meta), getattr(request, keyword).getvalue()))
+    syntax = str(event.context.transfer_syntax).encode()
+    syntax += b"\0" * (len(syntax) % 2)
+    head = b"\x02\x00\x10\x00UI" + len(syntax).to_bytes(2, "little") + syntax  # (0002,0010), as of a file
+    data = b"".join((bytes(128), b"DICM", head, getattr(event.request, keyword).getvalue()))
     try:
         return Elements(parse(data, "identifier"), "identifier")
     except DicomError as error:

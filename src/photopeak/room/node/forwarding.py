@@ -123,11 +123,8 @@ def _claim(room: Room, destination: int) -> tuple[Destination | None, list[_Due]
         rows = t.scalars(due).all()
         for row in rows:
             row.next_at = now() + dt.timedelta(seconds=LEASE_S)
-        classes = dict(
-            t.execute(
-                select(Instance.sop_uid, Instance.sop_class).where(Instance.sop_uid.in_([r.sop_uid for r in rows]))
-            ).tuples()
-        )
+        asked = select(Instance.sop_uid, Instance.sop_class).where(Instance.sop_uid.in_([r.sop_uid for r in rows]))
+        classes = {row.sop_uid: row.sop_class for row in t.execute(asked)}
     found = []
     for row in rows:
         try:

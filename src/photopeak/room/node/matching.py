@@ -77,7 +77,7 @@ def _plain(text: str) -> str:
     return re.sub(r"[^0-9]", "", text)
 
 
-def narrowed(kind: str, wanted: Sequence[str], column: ColumnElement[Any]) -> ColumnElement[bool] | None:
+def narrowed(kind: str, wanted: Sequence[str], column: Any) -> ColumnElement[bool] | None:
     """A condition that every match fulfils; none where there is nothing to narrow by."""
     if universal(wanted):
         return None
@@ -92,7 +92,7 @@ def narrowed(kind: str, wanted: Sequence[str], column: ColumnElement[Any]) -> Co
     return None
 
 
-def _date_narrowed(wanted: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
+def _date_narrowed(wanted: str, column: Any) -> ColumnElement[bool]:
     first, dash, last = wanted.partition("-")
     inside = column >= (_plain(first) or "0")
     if last or not dash:

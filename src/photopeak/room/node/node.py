@@ -50,6 +50,7 @@ class Node:
         try:
             server: Any = ae.make_server(
                 (settings.dicom_host, settings.dicom_port),
+                contexts=supported(),
                 evt_handlers=self._handlers(),
                 ssl_context=context,
                 server_class=Server,
@@ -78,7 +79,6 @@ class Node:
     def _entity(self) -> Entity:
         settings = self.room.settings
         ae = Entity(settings.ae_title)
-        ae.supported_contexts = supported()
         ae.require_called_aet = True
         ae.require_calling_aet = [p.strip() for p in settings.dicom_peers.split(",") if p.strip()]
         ae.maximum_associations, ae.maximum_pdu_size = MOST_ASSOCIATIONS, LARGEST_PDU

@@ -110,7 +110,7 @@ def named(t: Transaction, asked: Elements, level: str, patient_root: bool) -> li
     """The objects that the unique keys of an identifier name, and nothing where its own level's is left out."""
     known = keys("IMAGE")
     columns = [Instance.sop_uid, Instance.sop_class, Instance.syntax, Instance.sha256]
-    asking = statement("IMAGE", [c.expression for c in columns])
+    asking = statement("IMAGE", list(columns))
     for above in LEVELS[: LEVELS.index(level) + 1]:
         key = known[UNIQUE[above]]
         values = list(asked.words(key.keyword))
