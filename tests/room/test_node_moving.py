@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_context, build_role, evt
 from sqlalchemy import select
@@ -64,7 +67,7 @@ def identifier(level: str, **keys: Any) -> Dataset:
     ds = Dataset()
     ds.QueryRetrieveLevel = level
     for keyword, value in keys.items():
-        setattr(ds, keyword, value)
+        ds.add(DataElement(keyword, dictionary_VR(keyword), value, validation_mode=IGNORE))
     return ds
 
 
@@ -340,7 +343,7 @@ def test_forwarding_tries_again_until_it_is_taken(room: Room) -> None:
     with archive([SYNTAXES["big"]]) as (port, _):
         to_port(room, port)
         assert send_due(room) == 0
-        assert "no context is accepted" in waiting(room)[0][2]
+        assert "accepts no context" in waiting(room)[0][2]
     with archive(status=0xB007) as (port, came):
         to_port(room, port)
         assert send_due(room) == 1

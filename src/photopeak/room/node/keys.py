@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Subquery, func, select
+from sqlalchemy import Select, Subquery, func, select
 from sqlalchemy.orm import aliased
 
 from photopeak.room.schema import Instance, Patient, Scheduled, Series, Study
@@ -39,7 +39,7 @@ def keys(level: str) -> dict[str, Key]:
     return found
 
 
-def statement(level: str, columns: list[ColumnElement[Any]]) -> Select[Any]:
+def statement(level: str, columns: list[Any]) -> Select[Any]:
     """These columns of everything at a level."""
     if level == "PATIENT":
         return select(*columns).select_from(PERSON).where(PERSON.merged_into_id.is_(None)).order_by(PERSON.id)

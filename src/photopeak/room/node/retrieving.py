@@ -109,8 +109,8 @@ def _found(event: evt.Event, room: Room) -> tuple[list[Kept], BadIdentifier | No
 def named(t: Transaction, asked: Elements, level: str, patient_root: bool) -> list[Kept]:
     """The objects that the unique keys of an identifier name, and nothing where its own level's is left out."""
     known = keys("IMAGE")
-    columns = [Instance.sop_uid, Instance.sop_class, Instance.syntax, Instance.sha256]
-    asking = statement("IMAGE", list(columns))
+    columns: list[Any] = [Instance.sop_uid, Instance.sop_class, Instance.syntax, Instance.sha256]
+    asking = statement("IMAGE", columns)
     for above in LEVELS[: LEVELS.index(level) + 1]:
         key = known[UNIQUE[above]]
         values = list(asked.words(key.keyword))

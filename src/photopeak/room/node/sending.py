@@ -90,7 +90,8 @@ def association(
     except (OSError, ValueError, RuntimeError) as error:
         raise PhotopeakError(f"{to.ae_title} at {to.host}:{to.port} cannot be called: {error}. {_REMEDY}") from error
     if not assoc.is_established:
-        why = "refuses the association" if assoc.is_rejected else "does not answer"
+        why = "does not answer" if assoc.acceptor.primitive is None else "accepts no context for what is sent"
+        why = "refuses the association" if assoc.is_rejected else why
         raise PhotopeakError(f"{to.ae_title} at {to.host}:{to.port} {why}. {_REMEDY}")
     try:
         yield assoc
