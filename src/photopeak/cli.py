@@ -23,6 +23,7 @@ COMMANDS = {
     "train": ("photopeak.classify.commands:train", "Teach networks on your own data."),
     "reproduce": ("photopeak.recipes.commands:reproduce", "Run a published system, or ours, again."),
     "evaluate": ("photopeak.evaluate.commands:evaluate", "Figures of readings, and of two against each other."),
+    "room": ("photopeak.room.commands:room", "The reading room: worklist, viewer, reports, DICOM node."),
     "dicom": ("photopeak.dicom.commands:dicom", "Show, index, validate and anonymise DICOM files."),
     "cite": ("photopeak.dicom.commands:cite", "BibTeX for what a study's history used."),
     "steps": ("photopeak.stepcommands:steps", "List the installed Steps."),

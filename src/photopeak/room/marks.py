@@ -84,4 +84,3 @@ def mirrored_ratio(plane: np.ndarray, points: Outline, middle_px: float) -> floa
         return None
     beside = float(np.asarray(plane, np.float64)[other].mean())
     return float(np.asarray(plane, np.float64)[inside].mean()) / beside if beside > 0 else None
-

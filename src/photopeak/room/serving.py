@@ -92,10 +92,8 @@ class Parts:
 
 
 def _configuration(room: Room, parts: Parts) -> uvicorn.Config:
-    from photopeak.room.api import ROUTERS
-
     settings = room.settings
-    app = create_app(room, ROUTERS)
+    app = create_app(room)
     app.state.parts = parts
     return uvicorn.Config(
         app,
