@@ -8,18 +8,21 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom.dataset import FileDataset
-from pydicom.uid import generate_uid
+from pydicom.uid import UID
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
 from sqlalchemy import select
 
 from photopeak.room.node import Node
 from photopeak.room.node.listening import Entity
+from photopeak.room.node.sending import _answered, body
 from photopeak.room.room import Room, open_room
 from photopeak.room.schema import Audit, Destination
 from photopeak.room.settings import Settings
@@ -167,5 +170,28 @@ def together(work: Callable[[int], None], number: int) -> None:
     assert not failures, failures
 
 
-def new_uid() -> str:
-    return str(generate_uid(prefix=None))
+def dataset_of(data: bytes) -> bytes:
+    return data[body(data)[1] :]
+
+
+class raw_sender:
+    """Sends the dataset of a file's bytes as they are."""
+
+    def __init__(self, port: int, syntax: str = EXPLICIT, sop_class: str = NM_CLASS) -> None:
+        self.association = calling(port, [build_context(sop_class, syntax)])
+        self.sop_class = sop_class
+
+    def __enter__(self) -> Any:
+        self.assoc = self.association.__enter__()
+        assert self.assoc.is_established
+        return self.send
+
+    def __exit__(self, *exc: Any) -> None:
+        self.association.__exit__(*exc)
+
+    def send(self, data: bytes, uid: str = "2.25.3111") -> Any:
+        request = C_STORE()
+        request.MessageID, request.Priority = 1, 2
+        request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = UID(self.sop_class), UID(uid)
+        request.DataSet = BytesIO(dataset_of(data))
+        return _answered(self.assoc, request, 1)

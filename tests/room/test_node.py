@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import random
-import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pynetdicom import build_context
 from sqlalchemy.exc import OperationalError
 
-from photopeak.room.node import Node, listening
+from photopeak.room.node import Node
 from photopeak.room.node.storing import LONGEST_COMMENT, status
 from photopeak.room.objects import Objects
 from photopeak.room.room import Room
 from photopeak.room.schema import Instance, Version
 from tests.dicom.dicom_samples import CT_CLASS, NM_CLASS, SYNTAXES, as_bytes
 from tests.room.node_peers import (
-    EXPLICIT,
     audited,
-    calling,
     count,
+    dataset_of,
     dcmtk,
-    echoes,
     image,
     make_room,
     node_of,
+    raw_sender,
     run,
     sending,
     together,
-    until,
 )
 
 
@@ -71,42 +65,6 @@ def test_every_transfer_syntax_is_kept_as_it_came(room: Room, node: Node, syntax
         assert instance.syntax == SYNTAXES[syntax]
     kept = room.objects.get(instance.sha256)
     assert kept.endswith(dataset_of(data))
-
-
-def dataset_of(data: bytes) -> bytes:
-    from photopeak.room.node.sending import body
-
-    return data[body(data)[1] :]
-
-
-class raw_sender:
-    """Sends the dataset of a file's bytes as they are."""
-
-    def __init__(self, port: int, syntax: str = EXPLICIT, sop_class: str = NM_CLASS) -> None:
-        self.association = calling(port, [build_context(sop_class, syntax)])
-        self.sop_class = sop_class
-
-    def __enter__(self) -> Any:
-        self.assoc = self.association.__enter__()
-        assert self.assoc.is_established
-        return self.send
-
-    def __exit__(self, *exc: Any) -> None:
-        self.association.__exit__(*exc)
-
-    def send(self, data: bytes, uid: str = "2.25.3111") -> Any:
-        from io import BytesIO
-
-        from pydicom.uid import UID
-        from pynetdicom.dimse_primitives import C_STORE
-
-        from photopeak.room.node.sending import _answered
-
-        request = C_STORE()
-        request.MessageID, request.Priority = 1, 2
-        request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = UID(self.sop_class), UID(uid)
-        request.DataSet = BytesIO(dataset_of(data))
-        return _answered(self.assoc, request, 1)
 
 
 def test_a_duplicate_is_stored_once_and_a_correction_beside_it(room: Room, node: Node) -> None:
@@ -210,70 +168,6 @@ def test_eight_senders_at_once(room: Room, node: Node) -> None:
     together(work, 8)
     assert count(room, Instance) == 40
     assert len(audited(room, "receive", 8)) == 8
-
-
-def fuzz(seed: int) -> bytes:
-    rng = random.Random(seed)
-    kind = seed % 4
-    if kind == 0:
-        return rng.randbytes(rng.randrange(1, 400))
-    if kind == 1:  # a PDU that promises more than comes
-        return struct.pack(">BBL", rng.randrange(1, 8), 0, rng.randrange(2**32)) + rng.randbytes(rng.randrange(99))
-    if kind == 2:  # an association request, broken
-        body = bytearray(struct.pack(">HH16s16s32s", 1, 0, b"PHOTOPEAK".ljust(16), b"FUZZ".ljust(16), b""))
-        body += rng.randbytes(rng.randrange(300))
-        return struct.pack(">BBL", 1, 0, len(body)) + body
-    return struct.pack(">BBL", rng.randrange(1, 8), 0, 8) + rng.randbytes(8) * rng.randrange(1, 4)
-
-
-def test_random_and_truncated_bytes_do_not_stop_the_node(node: Node) -> None:
-    for seed in range(60):
-        with socket.create_connection(("127.0.0.1", node.port), 5) as stranger:
-            stranger.sendall(fuzz(seed))
-    assert echoes(node.port)
-
-
-def test_broken_messages_on_an_association_end_it_alone(node: Node) -> None:
-    rng = random.Random(5)
-    for _ in range(20):
-        with sending(node.port) as assoc:
-            assert assoc.is_established
-            value = bytes([rng.choice((1, 3)), *rng.randbytes(rng.randrange(2, 60))])
-            wire = assoc.dul.socket.socket
-            wire.sendall(
-                struct.pack(">BBLLB", 4, 0, len(value) + 4 + 1, len(value) + 1, rng.choice((1, 3, 200))) + value
-            )
-            assoc.abort()
-            wire.close()  # pynetdicom leaves it open where the node was faster
-    assert echoes(node.port)
-
-
-def test_slow_callers_are_let_go(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "SECONDS_PER_PDU", 0.5)
-    with socket.create_connection(("127.0.0.1", node.port), 5) as slow:
-        slow.sendall(struct.pack(">BBL", 1, 0, 500))
-        until(lambda: not _takes_a_byte(slow))
-    assert echoes(node.port)
-
-
-def _takes_a_byte(slow: socket.socket) -> bool:
-    try:
-        slow.sendall(b"\0")
-    except (BrokenPipeError, ConnectionResetError):
-        return False
-    return True
-
-
-def test_connections_are_counted_and_given_back(room: Room) -> None:
-    with node_of(room) as node:
-        server = node._server
-        assert server is not None
-        silent = [socket.create_connection(("127.0.0.1", node.port), 5) for _ in range(20)]
-        until(lambda: server.free._value == listening.MOST_CONNECTIONS - 20)
-        assert echoes(node.port)
-        for one in silent:
-            one.close()
-        until(lambda: server.free._value == listening.MOST_CONNECTIONS)
 
 
 def test_a_comment_is_plain_and_short() -> None:

@@ -123,17 +123,25 @@ def _claim(room: Room, destination: int) -> tuple[Destination | None, list[_Due]
         rows = t.scalars(due).all()
         for row in rows:
             row.next_at = now() + dt.timedelta(seconds=LEASE_S)
-        asked = select(Instance.sop_uid, Instance.sop_class).where(Instance.sop_uid.in_([r.sop_uid for r in rows]))
-        classes = {row.sop_uid: row.sop_class for row in t.execute(asked)}
+        asked = select(Instance).where(Instance.sop_uid.in_([r.sop_uid for r in rows]))
+        known = {i.sop_uid: i for i in t.scalars(asked)}
     found = []
     for row in rows:
-        try:
-            syntax, _ = body(room.objects.get(row.sha256))
-        except PhotopeakError as error:
-            _settle(room, [row.id], str(error))
+        instance = known.get(row.sop_uid)
+        if instance is None:
+            _settle(room, [row.id], "it is no longer in the catalogue")
             continue
-        found.append(_Due(row.id, Kept(row.sop_uid, classes.get(row.sop_uid, ""), syntax, row.sha256)))
+        # Since it was queued it may have been corrected: what was queued is sent, in the syntax that it has.
+        syntax = instance.syntax if instance.sha256 == row.sha256 else _syntax(room, row.sha256)
+        found.append(_Due(row.id, Kept(row.sop_uid, instance.sop_class, syntax, row.sha256)))
     return to, found
+
+
+def _syntax(room: Room, sha256: str) -> str:
+    try:
+        return body(room.objects.get(sha256))[0]
+    except PhotopeakError:
+        return ""  # its sending will say that the bytes are gone
 
 
 def _send_one(room: Room, assoc: Association, one: _Due, position: int) -> str:

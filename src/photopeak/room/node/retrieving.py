@@ -74,6 +74,7 @@ def _each(
     event: evt.Event, room: Room, found: list[Kept], bad: BadIdentifier | None, counts: Counter[str], to: str
 ) -> Iterator[Any]:
     if bad is not None:
+        write_audit(room, event.assoc, "send", "", {"to": to, "why": str(bad)}, well=False)
         yield 1
         yield bad.answer, None
         return
