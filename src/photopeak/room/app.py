@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException as StarletteError
 from photopeak import __version__
 from photopeak.core import PhotopeakError
 from photopeak.room.access import COOKIE, Rate, address_of, caller_of
-from photopeak.room.api import reads, session, studies, worklist
+from photopeak.room.api import admin, cohorts, files, models, reads, session, studies, worklist
 from photopeak.room.display import Pictures
 from photopeak.room.room import Room
 from photopeak.room.schema import Study
@@ -61,7 +61,8 @@ def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callabl
     app.exception_handler(OperationalError)(_database_gone)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StarletteError)(_plain_error)
-    for one in (session.public, session.router, worklist.router, studies.router, reads.router, *routers, watching):
+    parts = (session, worklist, studies, reads, files, cohorts, models, admin)
+    for one in (session.public, *(p.router for p in parts), *routers, watching):
         app.include_router(one)
     app.include_router(pages)
     return app

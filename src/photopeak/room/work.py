@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 from photopeak.core import PhotopeakError
 from photopeak.room.compute import Compute
+from photopeak.room.models import TEACHING, set_fact, teach
 from photopeak.room.results import active_bundle, commit_reading, compute_reading, latest_reading, place
 from photopeak.room.room import Room
 from photopeak.room.schema import Study, now
@@ -58,6 +59,25 @@ def commit_step(study_key: int, digest: str, bundle: str, made: dict[str, Any]) 
     return done
 
 
+@DBOS.workflow(name="teach", max_recovery_attempts=1)
+def teach_bundle(cohort: int, name: str, epochs: int) -> str:
+    """Teach a bundle; how it went stands where everybody sees it."""
+    return teach_step(cohort, name, epochs)
+
+
+@DBOS.step(name="teach step")
+def teach_step(cohort: int, name: str, epochs: int) -> str:
+    """Teaching, with what came of it written down whether it ended well or not."""
+    room, _ = _current[-1]
+    try:
+        words = teach(room, cohort, name, epochs)
+    except PhotopeakError as error:
+        words = f"{name}: {error}"
+    with room.database.writing() as t:
+        set_fact(t, TEACHING, words)
+    return words
+
+
 class Work:
     """The worker of one process: durable workflows and the loop that finds what is due."""
 
@@ -75,11 +95,24 @@ class Work:
         DBOS(config=_config(self._room))
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.5)
+        DBOS.register_queue(TEACHING, worker_concurrency=1, polling_interval_sec=2.0)
         self._thread.start()
 
     def wake(self) -> None:
         """Something came: look at once."""
         self._wake.set()
+
+    def read(self, study_key: int, digest: str, bundle: str) -> None:
+        """Read one study with a bundle of one's choice, once the others are read."""
+        with SetWorkflowID(f"read-{study_key}-{digest[:16]}-{bundle}-asked"):
+            DBOS.enqueue_workflow(QUEUE, read_study, study_key, digest, bundle)
+
+    def teach(self, cohort: int, name: str, epochs: int) -> None:
+        """Begin to teach a bundle."""
+        with self._room.database.writing() as t:
+            set_fact(t, TEACHING, f"{name}: being taught on cohort {cohort} …")
+        with SetWorkflowID(f"teach-{name}"):
+            DBOS.enqueue_workflow(TEACHING, teach_bundle, cohort, name, epochs)
 
     def stop(self) -> None:
         self._stop.set()

@@ -1,0 +1,66 @@
+import { useState } from 'preact/hooks'
+import type { Mark, StudyDetail } from '../api'
+import { date, judgement, percent } from '../words'
+import type { useNetwork } from './Reading'
+
+interface Props {
+  network: ReturnType<typeof useNetwork>
+  detail: StudyDetail | null
+  marks: Mark[]
+}
+
+export function NetworkPanel({ network, detail, marks }: Props) {
+  const [first, setFirst] = useState(localStorage.getItem('network first') === 'yes')
+  const reading = network.data?.documents[0]?.reading
+  const open = marks.filter((m) => m.state === 'open').length
+  return (
+    <section class="network" aria-label="What the network thinks">
+      <header>
+        <h2>Network</h2>
+        <label class="inline" title="N">
+          <input type="checkbox" role="switch" checked={network.shown} onChange={() => void network.toggle()} /> show
+        </label>
+      </header>
+      {network.fault && <p class="fault">{network.fault}</p>}
+      {!network.shown && !network.fault && <p class="hint">Hidden for a first look of your own. N shows it; your read then says that it was seen.</p>}
+      {network.shown && !reading && <p>{network.data?.waiting ? 'The study is being read …' : 'No network has read this study.'}</p>}
+      {network.shown && reading && (
+        <>
+          {reading.refused && <p class="warn">Not read: {reading.refused}</p>}
+          {(reading.judgements ?? []).map((j) => (
+            <div key={j.question} class="judgement">
+              <meter min={0} max={1} value={j.probability} aria-label={`${j.question} ${percent(j.probability)}`} />
+              <b>{percent(j.probability)}</b> <span class={j.answers.length === 1 ? '' : 'unsure'}>{judgement(j.question, j.answers)}</span>
+            </div>
+          ))}
+          {reading.bone_scan_index_percent != null && <Index now={reading.bone_scan_index_percent} detail={detail} />}
+          {(reading.flags ?? []).map((f) => <p key={f} class="warn">⚠ {f}</p>)}
+          <label class="slider">Map <input type="range" min="0" max="1" step="0.05" value={network.opacity} onInput={(e) => network.setOpacity(Number(e.currentTarget.value))} /></label>
+          {open > 0 && <p class="hint">{open} of its lesions are neither accepted nor rejected.</p>}
+          <p class="small"><a href="/models">{network.data?.bundle}</a> {network.data?.bundle_sha256?.slice(0, 8)}</p>
+        </>
+      )}
+      <label class="inline small">
+        <input type="checkbox" checked={first} onChange={(e) => { setFirst(e.currentTarget.checked); localStorage.setItem('network first', e.currentTarget.checked ? 'yes' : 'no') }} /> show it at once in every study
+      </label>
+    </section>
+  )
+}
+
+/** The bone scan index, and how it went over earlier studies. */
+function Index({ now, detail }: { now: number; detail: StudyDetail | null }) {
+  const before = (detail?.others ?? []).filter((o) => o.signed_index !== null).map((o) => ({ date: o.date, value: o.signed_index! }))
+  const all = [...before, { date: detail?.date ?? '', value: now }].sort((a, b) => a.date.localeCompare(b.date))
+  const top = Math.max(0.5, ...all.map((p) => p.value))
+  return (
+    <div class="index">
+      <span>Bone scan index <b>{now.toFixed(2)} %</b></span>
+      {all.length > 1 && (
+        <svg width="130" height="34" role="img" aria-label={all.map((p) => `${date(p.date)}: ${p.value.toFixed(2)} %`).join('; ')}>
+          <polyline points={all.map((p, i) => `${6 + (i * 118) / (all.length - 1)},${30 - (26 * p.value) / top}`).join(' ')} />
+          {all.map((p, i) => <circle key={i} cx={6 + (i * 118) / (all.length - 1)} cy={30 - (26 * p.value) / top} r="2.5"><title>{date(p.date)}: {p.value.toFixed(2)} %</title></circle>)}
+        </svg>
+      )}
+    </div>
+  )
+}
