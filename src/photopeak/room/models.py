@@ -1,4 +1,4 @@
-"""Bundles that read: which is switched on, how two compare on a cohort, how one does over time, and teaching another."""
+"""Bundles that read: which is switched on, how two compare on a cohort, how one does over time, teaching another."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def switch(t: Transaction, room: Room, name: str) -> str:
 
 
 def compared(t: Transaction, cohort: int, names: Sequence[str]) -> dict[str, Any]:
-    """Each bundle against the consensus of a cohort: AUC, sensitivity and specificity where it is sure, share unsure."""
+    """Each bundle against the consensus of a cohort: AUC, sensitivity, specificity, and the share it is unsure of."""
     studies = t.scalars(select(Assignment.study_key).where(Assignment.cohort_key == cohort).distinct()).all()
     labels = {s: labels_of(t, cohort, s) for s in studies}
     out: dict[str, Any] = {"studies": len(studies), "bundles": {}}

@@ -1,4 +1,4 @@
-"""Several people read the same studies without seeing each other; then majority, agreement and what is left to decide."""
+"""Several people read the same studies, none seeing the others; majority, agreement, and what is left to decide."""
 
 from __future__ import annotations
 

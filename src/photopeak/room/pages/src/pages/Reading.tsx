@@ -5,7 +5,7 @@ import { type Mark, type Network, type Picture, type Point, type StudyDetail, ty
 import { useDraft } from '../draft'
 import { go } from '../router'
 import { MAPS, type MapName } from '../viewer/colours'
-import { type Look, WHOLE } from '../viewer/geometry'
+import { type Look, WHOLE, outline } from '../viewer/geometry'
 import { heat } from '../viewer/planes'
 import type { Drawn, Tool } from '../viewer/View'
 import { date, personName } from '../words'
@@ -40,7 +40,7 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
   const [which, setWhich] = useState(0)
   const [tool, setTool] = useState<Tool>('look')
   const [look, setLook] = useState<Look>(WHOLE)
-  const [display, setDisplay] = useState<Display>({ low: 0, high: 1, map: 'grey', root: false, dual: localStorage.getItem('dual') === 'yes' })
+  const [display, setDisplay] = useState<Display>({ low: 0, high: 1, map: 'grey', root: false, dual: localStorage.getItem('dual') !== 'no' })
   const [chosen, setChosen] = useState('')
   const [brush, setBrush] = useState(4)
   const [prior, setPrior] = useState(0)
@@ -79,7 +79,7 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
   const brushed = async (view: string, stroke: Point[], erase: boolean) => {
     if (!picture) return
     const base = draft.document.marks.find((m) => m.id === chosen && m.view === view)
-    const points = base ? (await import('../viewer/geometry')).outline(base) : []
+    const points = base ? outline(base) : []
     if (erase && !base) return
     try {
       const made = await send<{ points_px: Point[] }>('POST', '/api/outline', { stroke, radius_px: brush, base: points, rows: picture.rows, columns: picture.columns, erase })

@@ -45,6 +45,8 @@ interface Props {
   onChoose?: (id: string) => void
   onMarkMoved?: (id: string, points: Point[]) => void
   onCursor?: (at: Point | null) => void
+  /** A click on the image where nothing is drawn. */
+  onPick?: (at: Point) => void
 }
 
 export const COLOURS: Record<string, string> = { metastasis: '#d1431f', arthritis: '#1769aa' }
@@ -134,7 +136,7 @@ function format(v: number): string {
 /** The plane as an image of its own size, painted anew when the window changes. */
 function useImage(plane: Plane | null, window: Window): HTMLCanvasElement | null {
   const [made, setMade] = useState<HTMLCanvasElement | null>(null)
-  const kept = useRef<HTMLCanvasElement>()
+  const kept = useRef<HTMLCanvasElement | null>(null)
   useLayoutEffect(() => {
     if (!plane) return setMade(null)
     const canvas = (kept.current ??= document.createElement('canvas'))
@@ -235,7 +237,7 @@ function pointerActions(
     const r = box.current!.getBoundingClientRect()
     return toImage(p, [e.clientX - r.left, e.clientY - r.top])
   }
-  const kept = useRef<{ kind: string; from: Point; screen: Point; points: Point[]; handle: number; low: number; high: number; look: Look }>()
+  const kept = useRef<{ kind: string; from: Point; screen: Point; points: Point[]; handle: number; low: number; high: number; look: Look } | null>(null)
   const begin = (kind: string, e: PointerEvent, points: Point[] = [], handle = -1) => {
     box.current!.setPointerCapture(e.pointerId)
     kept.current = { kind, from: where(e), screen: [e.clientX, e.clientY], points, handle, low: props.window.low, high: props.window.high, look: props.look }
@@ -265,6 +267,7 @@ function pointerActions(
       const hit = [...(props.marks ?? [])].reverse().find((m) => inside(outline(m), at))
       if (hit) return props.onChoose?.(hit.id)
       props.onChoose?.('')
+      props.onPick?.(at)
       begin('pan', e)
     },
     onPointerMove: (e: PointerEvent) => {
@@ -286,7 +289,7 @@ function pointerActions(
     },
     onPointerUp: (e: PointerEvent) => {
       const k = kept.current
-      kept.current = undefined
+      kept.current = null
       if (!k || !plane) return
       const last = k.points[k.points.length - 1]
       if (k.kind === 'rectangle' || k.kind === 'ellipse') {
