@@ -14,7 +14,14 @@ from jaxtyping import install_import_hook
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 #: tool -> the Debian package that brings it
-TOOLS = {"dciodvfy": "dicom3tools"}
+TOOLS = {
+    "dciodvfy": "dicom3tools",
+    "storescu": "dcmtk",
+    "chromium": "chromium",
+    "Orthanc": "orthanc",
+    "openssl": "openssl",
+    "initdb": "postgresql",
+}
 
 
 def checked_modules() -> list[str]:

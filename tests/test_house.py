@@ -34,6 +34,8 @@ def is_command(function: ast.FunctionDef) -> bool:
 def test_files_and_functions_are_short() -> None:
     long = [str(p) for p in SOURCES if len(p.read_text(encoding="utf-8").splitlines()) > LONGEST_FILE]
     for path in SOURCES:
+        if "migrations" in path.parts:  # a list of columns, and never changed
+            continue
         for f in functions(path):
             if (f.end_lineno or 0) - f.lineno + 1 > LONGEST_FUNCTION:
                 long.append(f"{path}:{f.name}")

@@ -42,7 +42,7 @@ _database = _option("database-url", help="SQLAlchemy URL; SQLite in the data fol
 
 @room.command()
 @_option("host", help="Address of the pages. [default: 127.0.0.1]")
-@_option("port", type=click.IntRange(0, 65535), help="Their port. [default: 8042]")
+@_option("port", type=click.IntRange(0, 65535), help="Their port. [default: 8650]")
 @_option("dicom-host", help="Address of the DICOM node. [default: 127.0.0.1]")
 @_option("dicom-port", type=click.IntRange(0, 65535), help="Its port. [default: 11112]")
 @_data

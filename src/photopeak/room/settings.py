@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     host: str = Field("127.0.0.1", description="Address that the pages and DICOMweb listen on.")
-    port: int = Field(8042, ge=0, le=65535, description="Their port; 0 takes a free one.")
+    port: int = Field(8650, ge=0, le=65535, description="Their port; 0 takes a free one.")
     data: Path = Field(default_factory=home, description="Folder of the archive and of the embedded database.")
     database_url: str = Field("", description="SQLAlchemy URL; empty is SQLite in the data folder.")
     objects_url: str = Field("", description="fsspec URL of the DICOM files; empty is the data folder.")
