@@ -50,6 +50,8 @@ def stamp(ds: Dataset, moment: dt.datetime, source: Dataset) -> None:
     for name in MOMENTS:
         setattr(ds, f"{name}Date", date_text(local))
         setattr(ds, f"{name}Time", time_text(local))
+    for item in ds.get("ContributingEquipmentSequence", [])[-1:]:
+        item.ContributionDateTime = moment_text(moment)  # the last is the library that wrote it
     if offset:
         ds.TimezoneOffsetFromUTC = offset
     ds.SpecificCharacterSet = UTF8

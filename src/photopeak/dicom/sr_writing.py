@@ -201,9 +201,7 @@ def algorithm_of(name: str, weights_sha256: str) -> sr.AlgorithmIdentification:
     """A network by its name and its weights."""
     from highdicom import sr
 
-    return sr.AlgorithmIdentification(
-        name=name[:64], version=__version__, parameters=[f"weights {weights_sha256}"]
-    )
+    return sr.AlgorithmIdentification(name=name[:64], version=__version__, parameters=[f"weights {weights_sha256}"])
 
 
 def measured(
