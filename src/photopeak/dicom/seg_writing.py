@@ -95,7 +95,14 @@ def segmentation_on(
         series_description=description,
     )
     _put_back(segmentation, frame)
+    _name_dimensions(segmentation, new_uid("dimensions", *key))
     return segmentation
+
+
+def _name_dimensions(segmentation: Any, uid: str) -> None:
+    """The dimensions' UID, which highdicom draws by lot, so that the same segments are the same bytes."""
+    for item in (*segmentation.DimensionOrganizationSequence, *segmentation.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid
 
 
 def _plane(mask: Mask, view: str, frame: Frame | None) -> UInt8[np.ndarray, "row column"]:
