@@ -64,6 +64,27 @@ ANSWERS: Final = {
     ("yes", "no"): Concept("not-sure", PRIVATE, "Not sure"),
 }
 
+SIGNED_ANSWERS: Final = {"yes": ANSWERS["yes",], "no": ANSWERS["no",], "unsure": ANSWERS["yes", "no"]}
+"""What a physician may answer."""
+SECTIONS: Final = {
+    "indication": Concept("121109", "DCM", "Indications for Procedure"),
+    "technique": Concept("121065", "DCM", "Procedure Description"),
+    "comparison": Concept("comparison", PRIVATE, "Comparison"),
+    "findings": Concept("121071", "DCM", "Finding"),
+    "conclusion": Concept("121077", "DCM", "Conclusion"),
+    "limitations": Concept("limitations", PRIVATE, "Limitations"),
+}
+COMMENT: Final = Concept("121106", "DCM", "Comment")
+ORIGIN: Final = Concept("proposed-by", PRIVATE, "Proposed by")
+ORIGINS: Final = {
+    "physician": Concept("physician", PRIVATE, "Physician"),
+    "network": Concept("network-accepted", PRIVATE, "Network, accepted by the physician"),
+    "network, edited": Concept("network-edited", PRIVATE, "Network, edited by the physician"),
+}
+CONTENT_HASH: Final = Concept("content-sha256", PRIVATE, "SHA-256 of the signed content")
+BUNDLE: Final = Concept("bundle", PRIVATE, "Network at hand")
+BUNDLE_HASH: Final = Concept("bundle-sha256", PRIVATE, "SHA-256 of the network")
+
 
 def site(region: str) -> tuple[Concept, Concept | None]:
     """A region's site and side.

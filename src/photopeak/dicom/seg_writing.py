@@ -7,12 +7,12 @@ Secondary Capture of the same series); the references to the true image and its 
 from __future__ import annotations
 
 import hashlib
-from copy import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
@@ -21,6 +21,7 @@ from photopeak.core import Mask, PhotopeakError
 from photopeak.core.reading import Reading
 from photopeak.core.writing import whole_file
 from photopeak.dicom import reading_codes as codes
+from photopeak.dicom.derived import header_of
 from photopeak.dicom.modules import new_uid
 from photopeak.dicom.reading_frames import Frame
 from photopeak.dicom.sr_writing import Frames, check_source, coded, digest_of
@@ -43,22 +44,46 @@ def write_segmentation(reading: Reading, frames: Frames, mask: Mask, view: str, 
 
 def segmentation_of(reading: Reading, frames: Frames, mask: Mask, view: str) -> hd.seg.Segmentation:
     """The segmentation of one view as a dataset."""
-    import highdicom as hd
-
     frame = frames.get(view)
     plane = _plane(mask, view, frame)
     assert frame is not None
     present = [n for n in mask.names if (plane == n).any()]
     if not present:
-        raise PhotopeakError(f"the mask marks nothing in the {view} view, so there is nothing to write.")
+        raise nothing_marked(view)
     names = [mask.names[n] for n in present]
     marked = hashlib.sha256(plane.tobytes()).hexdigest()
-    key = (digest_of(reading), str(frame.source.SOPInstanceUID), view, marked, ",".join(names))
+    return segmentation_on(
+        frame,
+        np.stack([plane == n for n in present]),
+        [_segment(i, name, reading) for i, name in enumerate(names, 1)],
+        key=(digest_of(reading), str(frame.source.SOPInstanceUID), view, marked, ",".join(names)),
+        description=f"Photopeak segmentation, {view}, unverified",
+    )
+
+
+def nothing_marked(view: str) -> PhotopeakError:
+    """Why a view without marks has no segmentation."""
+    return PhotopeakError(
+        f"the mask marks nothing in the {view} view, so there is nothing to write. "
+        "Remedy: write the views that hold marks."
+    )
+
+
+def segmentation_on(
+    frame: Frame,
+    inside: Bool[np.ndarray, "segment row column"],
+    segments: Sequence[hd.seg.SegmentDescription],
+    key: tuple[str, ...],
+    description: str,
+) -> hd.seg.Segmentation:
+    """Segments on one frame, which may overlap; ``key`` is all that its UIDs depend on."""
+    import highdicom as hd
+
     segmentation = hd.seg.Segmentation(
         source_images=[_stand_in(frame)],
-        pixel_array=np.stack([plane == n for n in present], axis=-1).astype(np.uint8)[None],
+        pixel_array=np.moveaxis(inside, 0, -1).astype(np.uint8)[None],
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_segment(i, name, reading) for i, name in enumerate(names, 1)],
+        segment_descriptions=segments,
         series_instance_uid=new_uid("seg series", *key),
         series_number=9002,
         sop_instance_uid=new_uid("seg", *key),
@@ -67,10 +92,17 @@ def segmentation_of(reading: Reading, frames: Frames, mask: Mask, view: str) -> 
         manufacturer_model_name="Photopeak",
         software_versions=__version__,
         device_serial_number="none",
-        series_description=f"Photopeak segmentation, {view}, unverified",
+        series_description=description,
     )
     _put_back(segmentation, frame)
+    _name_dimensions(segmentation, new_uid("dimensions", *key))
     return segmentation
+
+
+def _name_dimensions(segmentation: Any, uid: str) -> None:
+    """The dimensions' UID, which highdicom draws by lot, so that the same segments are the same bytes."""
+    for item in (*segmentation.DimensionOrganizationSequence, *segmentation.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid
 
 
 def _plane(mask: Mask, view: str, frame: Frame | None) -> UInt8[np.ndarray, "row column"]:
@@ -89,10 +121,7 @@ def _stand_in(frame: Frame) -> Dataset:
     """One frame as an image of its own, which only highdicom sees."""
     from pydicom.dataset import FileMetaDataset
 
-    source, one = frame.source, Dataset()
-    for element in source:
-        if element.tag.group in (0x0008, 0x0010, 0x0020) and element.VR != "SQ":
-            one.add(copy(element))  # an element is shared by datasets, and the source's must stay
+    source, one = frame.source, header_of(frame.source)
     one.Rows, one.Columns = source.Rows, source.Columns
     one.PixelSpacing = source.get("PixelSpacing")
     one.SOPClassUID = SecondaryCaptureImageStorage
@@ -137,10 +166,17 @@ def _segment(number: int, name: str, reading: Reading) -> hd.seg.SegmentDescript
         segmented_property_category=coded(ABNORMAL if lesion else STRUCTURE),
         segmented_property_type=coded(kind_code),
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=hd.AlgorithmIdentificationSequence(
-            name=f"Photopeak {reading.reader}"[:64],
-            family=coded(codes.Concept("123110", "DCM", "Artificial Intelligence")),
-            version=__version__,
-        ),
+        algorithm_identification=network(f"Photopeak {reading.reader}"),
         anatomic_regions=anatomy,
+    )
+
+
+def network(name: str) -> hd.AlgorithmIdentificationSequence:
+    """A network, as a segment names what made it."""
+    import highdicom as hd
+
+    return hd.AlgorithmIdentificationSequence(
+        name=name[:64],
+        family=coded(codes.Concept("123110", "DCM", "Artificial Intelligence")),
+        version=__version__,
     )

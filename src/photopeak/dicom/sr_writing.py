@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,17 +40,24 @@ def write_report(reading: Reading, frames: Frames, path: Path) -> Path:
 
 
 def check_source(reading: Reading, frames: Frames) -> None:
-    """Refuse a report about another study than its images."""
+    """Refuse a report about another study than its images, or of a scan that was not read."""
     if reading.refused:
         raise PhotopeakError(f"a scan that was not read has no report: {reading.refused}")
+    check_frames(reading.study_uid, {f.view for f in reading.findings}, frames)
+
+
+def check_frames(study_uid: str, views: Set[str], frames: Frames) -> None:
+    """Refuse images of another study, and findings in a view without an image."""
     for frame in frames.values():
-        if (uid := frame.source.get("StudyInstanceUID")) != reading.study_uid:
+        if (uid := frame.source.get("StudyInstanceUID")) != study_uid:
             raise PhotopeakError(
-                f"the reading has the StudyInstanceUID {reading.study_uid or 'of nobody'}, the file {uid}. "
+                f"the reading has the StudyInstanceUID {study_uid or 'of nobody'}, the file {uid}. "
                 "Remedy: give the file that was read."
             )
-    if missing := sorted({f.view for f in reading.findings} - set(frames)):
-        raise PhotopeakError(f"findings lie in the {', '.join(missing)} view, whose file is not given.")
+    if missing := sorted(views - set(frames)):
+        raise PhotopeakError(
+            f"findings lie in the {', '.join(missing)} view, whose file is not given. Remedy: give that file as well."
+        )
 
 
 def digest_of(reading: Reading) -> str:
@@ -116,7 +123,7 @@ def _overall(reading: Reading, frames: Frames) -> sr.MeasurementsAndQualitativeE
     if reading.bsi_percent is not None:
         measured.append(_measured(codes.BONE_SCAN_INDEX, reading.bsi_percent, "%", reading))
     return sr.MeasurementsAndQualitativeEvaluations(
-        source_images=[_source_image(Frame(ds, None), sr.SourceImageForMeasurementGroup) for ds in sources_of(frames)],
+        source_images=[source_image(Frame(ds, None), sr.SourceImageForMeasurementGroup) for ds in sources_of(frames)],
         tracking_identifier=_tracking("patient", reading),
         measurements=measured,
         qualitative_evaluations=[*(_answer(j) for j in reading.judgements), *map(_flag, reading.flags)],
@@ -141,18 +148,11 @@ def _answer(judgement: Judgement) -> sr.QualitativeEvaluation:
 def _lesion(finding: Finding, reading: Reading, frame: Frame) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     from highdicom import sr
 
-    outline = np.array([*finding.outline_px, finding.outline_px[0]], np.float32)
-    region = sr.ImageRegion(
-        graphic_type=sr.GraphicTypeValues.POLYLINE,
-        graphic_data=outline,
-        source_image=_source_image(frame, sr.SourceImageForRegion),
-    )
-    where, side = codes.site(finding.site)
     return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        referenced_region=region,
+        referenced_region=region_of(finding.outline_px, frame),
         tracking_identifier=_tracking(f"{finding.view} {finding.kind} {finding.number}", reading),
         finding_type=coded(codes.FINDINGS[finding.kind]),
-        finding_sites=[sr.FindingSite(coded(where), laterality=None if side is None else coded(side))],
+        finding_sites=[site_of(finding.site)],
         measurements=[
             _measured(codes.AREA, finding.area_mm2, "mm2", reading),
             _measured(codes.MAXIMUM, finding.max_counts, "{counts}", reading),
@@ -161,7 +161,27 @@ def _lesion(finding: Finding, reading: Reading, frame: Frame) -> sr.PlanarROIMea
     )
 
 
-def _source_image(frame: Frame, kind: Any) -> Any:
+def region_of(outline_px: Sequence[tuple[float, float]], frame: Frame) -> sr.ImageRegion:
+    """An outline, closed as the standard wants it, on its frame."""
+    from highdicom import sr
+
+    return sr.ImageRegion(
+        graphic_type=sr.GraphicTypeValues.POLYLINE,
+        graphic_data=np.array([*outline_px, outline_px[0]], np.float32),
+        source_image=source_image(frame, sr.SourceImageForRegion),
+    )
+
+
+def site_of(name: str) -> sr.FindingSite:
+    """A named region with its side."""
+    from highdicom import sr
+
+    where, side = codes.site(name)
+    return sr.FindingSite(coded(where), laterality=None if side is None else coded(side))
+
+
+def source_image(frame: Frame, kind: Any) -> Any:
+    """A reference to a frame, or to a whole object where the frame has no number."""
     numbers = None if frame.number is None else [frame.number]
     return kind(frame.source.SOPClassUID, frame.source.SOPInstanceUID, referenced_frame_numbers=numbers)
 
@@ -174,11 +194,22 @@ def _tracking(what: str, reading: Reading) -> sr.TrackingIdentifier:
 
 
 def _measured(concept: codes.Concept, value: float, unit: str, reading: Reading) -> sr.Measurement:
+    return measured(concept, value, unit, algorithm_of(f"Photopeak {reading.reader}", reading.weights_sha256))
+
+
+def algorithm_of(name: str, weights_sha256: str) -> sr.AlgorithmIdentification:
+    """A network by its name and its weights."""
     from highdicom import sr
 
-    algorithm = sr.AlgorithmIdentification(
-        name=f"Photopeak {reading.reader}"[:64], version=__version__, parameters=[f"weights {reading.weights_sha256}"]
-    )
+    return sr.AlgorithmIdentification(name=name[:64], version=__version__, parameters=[f"weights {weights_sha256}"])
+
+
+def measured(
+    concept: codes.Concept, value: float, unit: str, algorithm: sr.AlgorithmIdentification | None = None
+) -> sr.Measurement:
+    """A number with its unit, and what computed it where a network did."""
+    from highdicom import sr
+
     return sr.Measurement(
         name=coded(concept),
         value=round(float(value), 3),

@@ -1,26 +1,22 @@
 """What readers drew on one view: outlines, the pixels inside them, how far two of them overlap, and back to an outline.
 
-x and y are counted in pixels from the upper left corner of the upper left pixel, so that the centre of the pixel in
-row i and column j lies at x = j + 1/2, y = i + 1/2. A pixel is inside where its centre is; a centre on the outline
-itself may count.
+What a pixel is, and which ones are inside, stands in ``photopeak.core.polygon``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from photopeak.core import PhotopeakError
-
-Points = tuple[tuple[float, float], ...]
-Shape = tuple[int, int]
-"""Rows and columns of the view."""
-FARTHEST_PX: Final = 1e6
-"""No image is that large; not-a-number is not within it either."""
+from photopeak.core.polygon import Points as Points
+from photopeak.core.polygon import Shape as Shape
+from photopeak.core.polygon import filled as filled
+from photopeak.core.polygon import pixels_inside
 
 
 @dataclass(frozen=True)
@@ -30,17 +26,6 @@ class Outline:
     finding: str
     site: str
     points: Points
-
-
-def filled(points: Points, shape: Shape) -> Bool[np.ndarray, "row column"]:
-    """The pixels inside an outline.
-
-    >>> filled(((1, 0), (3, 0), (3, 2), (1, 2)), (2, 4)).astype(int).tolist()
-    [[0, 1, 1, 0], [0, 1, 1, 0]]
-    """
-    inside = np.zeros(shape, dtype=bool)
-    inside.flat[_numbers(points, shape)] = True
-    return inside
 
 
 def common(
@@ -88,25 +73,11 @@ def _area(closed: Float[np.ndarray, "n 2"]) -> float:
     return abs(float(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1]))) / 2
 
 
-def _numbers(points: Points, shape: Shape) -> Int[np.ndarray, " p"]:
-    """The pixels inside, numbered row by row."""
-    from skimage.draw import polygon
-
-    if len(points) < 3 or not all(abs(x) <= FARTHEST_PX and abs(y) <= FARTHEST_PX for x, y in points):
-        raise PhotopeakError(
-            f"an outline of {len(points)} points encloses nothing, or one of its points is no place on an image. "
-            "Remedy: draw at least three points on the image."
-        )
-    x, y = np.array(points, dtype=float).T
-    rows, columns = polygon(y - 0.5, x - 0.5, shape)  # type: ignore[no-untyped-call]
-    return np.asarray(rows * shape[1] + columns)
-
-
 def _incidence(outlines: Sequence[Outline], shape: Shape) -> Any:
     """A sparse matrix: outline by pixel, 1 inside. Lesions are small, and there may be a hundred of them."""
     from scipy.sparse import csr_array
 
-    pixels = [_numbers(o.points, shape) for o in outlines]
+    pixels = [pixels_inside(o.points, shape) for o in outlines]
     starts = np.cumsum([0, *map(len, pixels)])
     numbers = np.concatenate([np.zeros(0, dtype=np.int64), *pixels])
     size = (len(outlines), shape[0] * shape[1])
