@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException as StarletteError
 from photopeak import __version__
 from photopeak.core import PhotopeakError
 from photopeak.room.access import COOKIE, Rate, address_of, caller_of
-from photopeak.room.api import admin, cohorts, files, models, reads, session, studies, worklist
+from photopeak.room.api import admin, cohorts, files, models, reads, reports, session, studies, worklist
 from photopeak.room.display import Pictures
 from photopeak.room.room import Room
 from photopeak.room.schema import Study
@@ -30,7 +30,7 @@ PAGES: Final = Path(__file__).parent / "pages" / "dist"
 SECURITY: Final = {
     # No script but the page's own files, none inline; images may be drawn from memory.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; "
-    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'",
+    "connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'; object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -61,7 +61,7 @@ def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callabl
     app.exception_handler(OperationalError)(_database_gone)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StarletteError)(_plain_error)
-    parts = (session, worklist, studies, reads, files, cohorts, models, admin)
+    parts = (session, worklist, studies, reads, reports, files, cohorts, models, admin)
     for one in (session.public, *(p.router for p in parts), *routers, watching):
         app.include_router(one)
     app.include_router(pages)

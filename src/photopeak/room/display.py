@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from photopeak.core import DicomError, Image, PhotopeakError, Study
+from photopeak.core import Acquisition, DicomError, Image, PhotopeakError, Study
 from photopeak.dicom.parse import parse
 from photopeak.dicom.reading import Examination, examinations_of, studies_of
 from photopeak.room.compute import places_of
@@ -47,6 +47,7 @@ class Picture:
     image: Image
     places: dict[str, Any]
     """For planar views: instance, frame, matrix and pixel size."""
+    acquisition: Acquisition = field(default_factory=Acquisition)
     refused: str = ""
 
     @property
@@ -124,14 +125,14 @@ def _picture(study: Study, places: dict[str, Any]) -> Picture:
     manner = next((m for axis, m in MANNERS if axis in names), "planar")
     a = study.acquisition
     title = a.description or a.kind.capitalize() or a.modality
-    return Picture(title, a.modality, manner, image, places)
+    return Picture(title, a.modality, manner, image, places, a)
 
 
 def _refused(why: str) -> Picture:
     from photopeak.core import Axis, Grid, scaling
 
     empty = Image(np.zeros((1, 1), np.float32), Grid((Axis("y", 1), Axis("x", 1)), scaling((1.0, 1.0, 1.0))), "1")
-    return Picture("", "", "refused", empty, {}, why)
+    return Picture("", "", "refused", empty, {}, refused=why)
 
 
 def described(picture: Picture, number: int) -> dict[str, Any]:

@@ -59,10 +59,11 @@ class Parts:
         from photopeak.room.node import Node
         from photopeak.room.node.commitment import deliver_commitments
         from photopeak.room.node.forwarding import send_due
+        from photopeak.room.reporting import complete_signed
         from photopeak.room.work import Work
 
         self._room = room
-        chores = (send_due, deliver_commitments) if room.settings.dicom else ()
+        chores = (complete_signed, send_due, deliver_commitments)
         self.work = Work(room, chores) if room.settings.work else None
         self._node = Node(room, lambda _: self.wake()) if room.settings.dicom else None
         self.dicom_port = 0

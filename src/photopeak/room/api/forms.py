@@ -6,7 +6,7 @@ import math
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
 from photopeak.dicom.codes import VIEWS
 from photopeak.dicom.reading_codes import FINDINGS
@@ -41,8 +41,9 @@ def _finite(value: float) -> float:
 
 Word = Annotated[str, Field(max_length=256), AfterValidator(_plain)]
 Words = Annotated[str, Field(max_length=20_000), AfterValidator(_plain)]
-Pixel = Annotated[float, Field(strict=False), AfterValidator(_finite)]
-Point = tuple[Pixel, Pixel]
+Pixel = Annotated[float, AfterValidator(_finite)]
+Point = Annotated[tuple[Pixel, Pixel], Strict(False)]
+"""x and y: JSON has no tuples, so a list of two is taken."""
 
 
 class Form(BaseModel):

@@ -103,7 +103,7 @@ class Save(Form):
     version: int = Field(ge=0, le=2**31 - 1)
     """The one it was made from; 0 begins a read."""
     document: ReadDocument
-    active_seconds: float = Field(0.0, ge=0, le=86_400, strict=False)
+    active_seconds: float = Field(0.0, ge=0, le=86_400)
     """How long the reader was at work since the last saving."""
 
 

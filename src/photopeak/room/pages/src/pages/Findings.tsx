@@ -37,7 +37,7 @@ export function Findings(props: Props) {
           <li key={m.id} class={`${m.state} ${m.id === chosen ? 'chosen' : ''}`} data-mark={m.id}>
             <button class="mark-row" onClick={() => props.onChoose(m.id)} aria-pressed={m.id === chosen}>
               <i style={{ background: COLOURS[m.finding] }} /> <b>{m.number ?? i + 1}</b>
-              <span class="what">{m.site || 'site?'} <small>{m.view}{m.origin === 'network' ? ' · network' : ''}</small></span>
+              <span class="what">{m.site || 'no site'} <small>{m.view.slice(0, m.view === 'posterior' ? 4 : 3)}.</small></span>
               <small class="verdict">{m.origin === 'network' ? m.state : ''}</small>
             </button>
             {!shut && m.origin === 'network' && (

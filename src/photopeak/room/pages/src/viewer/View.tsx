@@ -130,7 +130,7 @@ export function View(props: Props) {
 }
 
 function format(v: number): string {
-  return Math.abs(v) >= 100 || Number.isInteger(v) ? String(Math.round(v)) : v.toFixed(2)
+  return Math.abs(v) >= 10 || Number.isInteger(v) ? String(Math.round(v)) : v.toFixed(2)
 }
 
 /** The plane as an image of its own size, painted anew when the window changes. */
