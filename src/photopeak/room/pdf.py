@@ -39,6 +39,8 @@ FIELDS: Final = (
     (("description", "Examination"), ("institution", "Institution")),
 )
 LONGEST_FIELD: Final = 200
+LABEL: Final = 72.0
+"""Points that a label takes beside its value."""
 
 
 def report_pdf(report: Report, patient: Mapping[str, str], pictures: Pictures, spacing: tuple[float, float]) -> bytes:
@@ -201,9 +203,8 @@ def _identity(report: Report, patient: Mapping[str, str], width: float) -> Any:
             value = shortened(known.get(key, ""), LONGEST_FIELD) or "–"
             row += [_text(label, 8.5, textColor=GREY), _text(value, 9.5, bold=key == "name")]
         rows.append(row)
-    label = 72.0
-    rest = (width - 2 * label) / 2
-    return _table(rows, (label, rest, label, rest), ("BACKGROUND", (0, 0), (-1, -1), "#f2f5f7"))
+    rest = (width - 2 * LABEL) / 2
+    return _table(rows, (LABEL, rest, LABEL, rest), ("BACKGROUND", (0, 0), (-1, -1), "#f2f5f7"))
 
 
 def _lesions(lesions: Sequence[SignedLesion], width: float) -> Any:
@@ -256,4 +257,4 @@ def _signature(report: Report, width: float) -> Any:
         [_text(label, 8.5, textColor=GREY), _text(shortened(value, LONGEST_FIELD), 8.5, bold=label == "Signed by")]
         for label, value in said
     ]
-    return _table(rows, (72.0, width - 72), ("LINEABOVE", (0, 0), (-1, 0), 0.8, INK))
+    return _table(rows, (LABEL, width - LABEL), ("LINEABOVE", (0, 0), (-1, 0), 0.8, INK))

@@ -68,14 +68,14 @@ def draft(t: Transaction, study: Study, author: User, pictures: list[Picture]) -
     )
     if read is None:
         raise PhotopeakError("a report is drafted from a finished read of yours. Remedy: read the study and finish.")
-    before = reports_of(t, study.id)
+    document, before = _document(t, study, read, pictures), reports_of(t, study.id)
     if before and before[-1].state == "draft":
         report = before[-1]
     else:
         report = Report(study_key=study.id, number=len(before) + 1, state="draft", created_at=now(), version=0)
         report.signer, report.content_sha256, report.bundle_sha256, report.objects = "", "", "", []
         t.add(report)
-    report.author_key, report.document = author.id, _document(t, study, read, pictures)
+    report.author_key, report.document = author.id, document
     report.version += 1
     t.flush()
     return report

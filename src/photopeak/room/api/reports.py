@@ -116,8 +116,5 @@ def page(key: Key, report: Key, request: Request, caller: Caller = needs("view")
     _, pictures = pictures_of(request).of(key)
     data = pdf_of(room, row, pictures)
     # The page shows it in a frame of its own.
-    headers = {
-        "Content-Disposition": f'inline; filename="report-{key}-{row.number}.pdf"',
-        "X-Frame-Options": "SAMEORIGIN",
-    }
-    return Response(data, media_type="application/pdf", headers=headers)
+    name = f'inline; filename="report-{key}-{row.number}.pdf"'
+    return Response(data, media_type="application/pdf", headers={"Content-Disposition": name})
