@@ -36,14 +36,14 @@ export function Findings(props: Props) {
         {marks.map((m, i) => (
           <li key={m.id} class={`${m.state} ${m.id === chosen ? 'chosen' : ''}`} data-mark={m.id}>
             <button class="mark-row" onClick={() => props.onChoose(m.id)} aria-pressed={m.id === chosen}>
-              <i style={{ background: COLOURS[m.finding] }} /> <b>{m.number ?? i + 1}</b>
+              <i style={{ background: COLOURS[m.finding] }} /> <b>{i + 1}</b>
               <span class="what">{m.site || 'no site'} <small>{m.view.slice(0, m.view === 'posterior' ? 4 : 3)}.</small></span>
               <small class="verdict">{m.origin === 'network' ? m.state : ''}</small>
             </button>
             {!shut && m.origin === 'network' && (
               <span class="verdicts">
-                <button title="Accept (A)" aria-label={`Accept lesion ${m.number}`} onClick={() => props.onVerdict(m.id, 'accepted')}>✓</button>
-                <button title="Reject (X)" aria-label={`Reject lesion ${m.number}`} onClick={() => props.onVerdict(m.id, 'rejected')}>✗</button>
+                <button title="Accept (A)" aria-label={`Accept mark ${i + 1}`} onClick={() => props.onVerdict(m.id, 'accepted')}>✓</button>
+                <button title="Reject (X)" aria-label={`Reject mark ${i + 1}`} onClick={() => props.onVerdict(m.id, 'rejected')}>✗</button>
               </span>
             )}
           </li>

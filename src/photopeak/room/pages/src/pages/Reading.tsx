@@ -66,6 +66,8 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
   }, [picture])
 
   const marks = useMemo(() => draft.document.marks.filter((m) => network.shown || m.origin === 'drawn' || m.state !== 'open'), [draft.document.marks, network.shown])
+  // A mark has one number, in the list and on every view.
+  const numbered = useMemo(() => marks.map((m, i) => ({ ...m, number: i + 1 })), [marks])
   const drawn = useCallback(
     (d: Drawn) => {
       const id = crypto.randomUUID().slice(0, 8)
@@ -160,7 +162,7 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
         {picture?.manner === 'refused' && <Refused study={study} why={picture.refused ?? ''} may={may} />}
         {picture && pictures && (picture.manner === 'planar') && (
           <Planar study={study} state={pictures.state} picture={picture} prior={prior} look={look} onLook={setLook} display={display}
-            onWindow={(low, high) => setDisplay((d) => ({ ...d, low, high }))} tool={tool} brush={brush} marks={marks} chosen={chosen} onChoose={setChosen}
+            onWindow={(low, high) => setDisplay((d) => ({ ...d, low, high }))} tool={tool} brush={brush} marks={numbered} chosen={chosen} onChoose={setChosen}
             onDrawn={drawn} onBrush={(v, s, e) => void brushed(v, s, e)} onMarkMoved={draft.finished ? undefined : moved} overlays={overlays} opacity={network.opacity} />
         )}
         {picture && pictures && ['dynamic', 'gated', 'projections'].includes(picture.manner) && (

@@ -95,7 +95,7 @@ export function ReportPage({ study, user, demo }: { study: number; user: User; d
         {reports.length > 1 && <ol class="versions">{reports.map((r) => <li key={r.key}>{r.number === 1 ? 'report' : `amendment ${r.number - 1}`}: {r.state} {r.signer} {r.signed?.slice(0, 16).replace('T', ' ')}</li>)}</ol>}
       </section>
       <aside class="paper" aria-label="As it will be sent">
-        {last ? <iframe key={`${last.key} ${last.state} ${saved}`} title="Report as PDF" src={`${path}/${last.key}/pdf`} /> : <p class="empty">The PDF appears here.</p>}
+        {last ? <iframe key={`${last.key} ${last.state} ${saved}`} title="Report as PDF" src={`${path}/${last.key}/pdf#toolbar=0&navpanes=0&view=FitH`} /> : <p class="empty">The PDF appears here.</p>}
         {last?.state === 'signed' && <p class="small">Sent as {last.objects.length} DICOM objects: SR, SEG, PDF. <a href={`${path}/${last.key}/pdf`} download>PDF</a></p>}
       </aside>
     </main>
