@@ -4,7 +4,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks'
 import { type Picture, type Point, numbers } from '../api'
 import { type Look, WHOLE } from '../viewer/geometry'
 import { type Plane, View } from '../viewer/View'
-import { type Box, type Cut, across, fused, inverse } from '../viewer/volume'
+import { type Box, type Cut, across, edges, fused, inverse, oblique } from '../viewer/volume'
 import { quantity } from '../words'
 import type { Display } from './Reading'
 
@@ -125,7 +125,7 @@ function Section(props: SectionProps) {
     props.onAt(made.place(p))
   }
   return (
-    <View name={`${cut} section`} view={cut} plane={made?.plane ?? null} error={props.error} look={props.look} onLook={props.onLook} unit={props.unit} window={props.display} onWindow={props.onWindow}
+    <View name={`${cut} section`} view={box && oblique(box) ? `oblique, near ${cut}` : cut} edges={box ? edges(box, cut) : ['', '']} plane={made?.plane ?? null} error={props.error} look={props.look} onLook={props.onLook} unit={props.unit} window={props.display} onWindow={props.onWindow}
       overlays={bitmap ? [{ image: bitmap, colour: 'ct', opacity: 1 - props.mix }] : []} cursor={made?.cross ?? null} tool="look" onChoose={() => undefined} onPick={pick} />
   )
 }

@@ -27,6 +27,8 @@ interface Props {
   view: string
   plane: Plane | null
   error?: string
+  /** Letters at the left and the right edge where the view's name does not say them. */
+  edges?: [string, string]
   look: Look
   window: Window
   unit: string
@@ -77,7 +79,7 @@ export function View(props: Props) {
     props.onDrawn?.({ view: props.view, shape, points })
   }
   const actions = pointerActions(props, box, at, drawing, setDrawing, finish)
-  const [left, right] = sides(props.view)
+  const [left, right] = props.edges ?? sides(props.view)
   const transform = `matrix(${at.sx} 0 0 ${at.sy} ${at.x} ${at.y})`
   return (
     <div
@@ -161,7 +163,7 @@ function draw(canvas: HTMLCanvasElement, size: [number, number], image: HTMLCanv
   if (!image || !plane) return
   context.scale(ratio, ratio)
   // Single counts would flicker where an image is shown smaller than it is; enlarged, its pixels may be seen.
-  context.imageSmoothingEnabled = at.sx < 3
+  context.imageSmoothingEnabled = at.sx < 12
   context.imageSmoothingQuality = 'high'
   const [w, h] = [plane.columns * at.sx, plane.rows * at.sy]
   context.drawImage(image, at.x, at.y, w, h)

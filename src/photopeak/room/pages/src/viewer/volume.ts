@@ -42,6 +42,27 @@ function length(m: number[][], column: number): number {
   return Math.hypot(m[0]![column]!, m[1]![column]!, m[2]![column]!)
 }
 
+/** Where in the patient the right edge of a section points: one letter, or two where it lies between. */
+export function edges(box: Box, cut: Cut): [string, string] {
+  const column = cut === 'sagittal' ? 1 : 0
+  const flipped = box.affine[column]![column]! < 0
+  const n = length(box.affine, column)
+  const v = [0, 1, 2].map((i) => ((flipped ? -1 : 1) * box.affine[i]![column]!) / n)
+  const letters = (sign: number) =>
+    v
+      .map((x, i) => ({ x: sign * x, letter: sign * x > 0 ? 'LPH'[i]! : 'RAF'[i]! }))
+      .filter((d) => Math.abs(d.x) > 0.35)
+      .sort((a, b) => Math.abs(b.x) - Math.abs(a.x))
+      .map((d) => d.letter)
+      .join('')
+  return [letters(-1), letters(1)]
+}
+
+/** Whether the volume's axes are not the patient's. */
+export function oblique(box: Box): boolean {
+  return [0, 1, 2].some((i) => Math.abs(box.affine[i]![i]!) / length(box.affine, i) < 0.95)
+}
+
 /** Which way an axis runs in the patient: +1 along the first letter's opposite, as the affine has it. */
 function sign(m: number[][], column: number, row: number): number {
   return m[row]![column]! < 0 ? -1 : 1
