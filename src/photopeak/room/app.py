@@ -37,7 +37,7 @@ SECURITY: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 #: routes that answer without a session: how it is going, who one is, and the pages that ask for a password
-PUBLIC: Final = ("/health", "/ready", "/api/session")
+PUBLIC: Final = ("/health", "/ready", "/api/session", "/api/oidc/begin", "/api/oidc/return")
 
 
 def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callable[[], None] | None = None) -> FastAPI:
@@ -64,6 +64,11 @@ def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callabl
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StarletteError)(_plain_error)
     parts = (session, worklist, studies, reads, reports, files, cohorts, models, admin)
+    if room.settings.oidc_issuer:
+        from photopeak.room.api import oidc  # a room without an issuer needs none of it
+
+        app.state.issuer = oidc.Issuer(room)
+        app.include_router(oidc.router)
     for one in (session.public, *(p.router for p in parts), *routers, watching):
         app.include_router(one)
     app.include_router(pages)
