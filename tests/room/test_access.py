@@ -96,6 +96,19 @@ def test_a_program_shows_its_token_and_needs_no_other(people: People) -> None:
     assert not signed_in(one)
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_another_sites_form_signs_nobody_in(people: People, kind: str) -> None:
+    """Signing in has no token yet, so it takes only what a form of another site cannot send."""
+    answer = people.stranger().ask(
+        "POST",
+        "/api/session",
+        content=b'{"name": "physician", "password": "correct horse battery"}',
+        headers={"Content-Type": kind},
+    )
+    assert answer.status_code == 422
+    assert "set-cookie" not in answer.headers
+
+
 def signed_in(one: Browser) -> bool:
     answer = one.ask("GET", "/api/worklist")
     assert answer.status_code in (200, 401)

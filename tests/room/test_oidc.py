@@ -23,7 +23,7 @@ from sqlalchemy import select
 
 from photopeak.room.access import COOKIE
 from photopeak.room.accounts import add_user
-from photopeak.room.api.oidc import FLOW_COOKIE, FLOW_SECONDS, Issuer, _role
+from photopeak.room.api.oidc import ASKING, FLOW_COOKIE, FLOW_SECONDS, Issuer, _role
 from photopeak.room.app import create_app
 from photopeak.room.room import Room
 from photopeak.room.schema import User
@@ -304,6 +304,18 @@ def test_an_issuer_that_is_gone_or_another(tmp_path: Path, issuer: LocalIssuer) 
         assert answer.status_code == 502
         assert url in answer.json()["detail"]
         room.database.close()
+
+
+def test_an_issuer_that_hangs_does_not_hold_the_room(one: Browser, issuer: LocalIssuer) -> None:
+    asking = one.client.app.state.issuer._asking  # type: ignore[attr-defined]
+    for _ in range(ASKING):
+        assert asking.acquire(blocking=False)  # as many wait already
+    answer = one.client.get("/api/oidc/begin", follow_redirects=False)
+    assert answer.status_code == 502
+    assert "slow" in answer.json()["detail"]
+    for _ in range(ASKING):
+        asking.release()
+    assert sign_in(one, issuer).status_code == 303
 
 
 def test_two_processes_on_one_database_take_each_others_browsers(one: Browser, room: Room, issuer: LocalIssuer) -> None:

@@ -37,6 +37,9 @@ router = APIRouter(prefix="/api/oidc", tags=["session"])
 FLOW_COOKIE: Final = "photopeak_oidc"
 FLOW_SECONDS: Final = 600
 DISCOVERY_SECONDS: Final = 300.0
+TIMEOUT_SECONDS: Final = 5.0
+ASKING: Final = 4
+"""How many wait for the issuer at once: one that hangs must not take every thread of the room."""
 LEEWAY_SECONDS: Final = 30
 """How far the issuer's clock may be from this one."""
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -55,22 +58,22 @@ class Issuer:
     def __init__(self, room: Room) -> None:
         self._settings = room.settings
         self._lock = threading.Lock()
-        self._found: dict[str, Any] = {}
-        self._found_at = 0.0
+        self._asking = threading.BoundedSemaphore(ASKING)
+        self._found: tuple[dict[str, Any], float] = {}, 0.0
         self._used: dict[str, float] = {}
         self.back = room.settings.public_url.rstrip("/") + "/api/oidc/return"
 
     def described(self) -> dict[str, Any]:
         """The discovery document; asked for now and then."""
-        with self._lock:
-            if not self._found or time.monotonic() - self._found_at > DISCOVERY_SECONDS:
-                url = self._settings.oidc_issuer.rstrip("/") + "/.well-known/openid-configuration"
-                found = self._fetch("GET", url)
-                missing = {"authorization_endpoint", "token_endpoint", "jwks_uri"} - set(found)
-                if missing or found.get("issuer") != self._settings.oidc_issuer:
-                    raise Refused(f"{url} does not describe the issuer {self._settings.oidc_issuer}.")
-                self._found, self._found_at = found, time.monotonic()
-            return self._found
+        found, at = self._found
+        if not found or time.monotonic() - at > DISCOVERY_SECONDS:
+            url = self._settings.oidc_issuer.rstrip("/") + "/.well-known/openid-configuration"
+            found = self._fetch("GET", url)
+            missing = {"authorization_endpoint", "token_endpoint", "jwks_uri"} - set(found)
+            if missing or found.get("issuer") != self._settings.oidc_issuer:
+                raise Refused(f"{url} does not describe the issuer {self._settings.oidc_issuer}.")
+            self._found = found, time.monotonic()
+        return found
 
     def take(self, state: str) -> None:
         """Use a state up; refused where it was used before."""
@@ -111,12 +114,18 @@ class Issuer:
         return dict(token.claims)
 
     def _fetch(self, method: str, url: str, **more: Any) -> dict[str, Any]:
+        if not self._asking.acquire(timeout=1):
+            raise Refused("The issuer is slow to answer those who came before. Try again.")
         try:
-            answer = httpx2.request(method, url, timeout=10, headers={"Accept": "application/json"}, **more)
+            answer = httpx2.request(
+                method, url, timeout=TIMEOUT_SECONDS, headers={"Accept": "application/json"}, **more
+            )
             answer.raise_for_status()
             found = answer.json()
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             raise Refused(f"The issuer does not answer as it should at {url}: {error}.") from error
+        finally:
+            self._asking.release()
         if not isinstance(found, dict):
             raise Refused(f"The issuer does not answer as it should at {url}.")
         return found
