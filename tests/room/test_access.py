@@ -41,7 +41,7 @@ def guarded(people: People) -> list[Route]:
 def test_every_route_names_what_it_needs(people: People) -> None:
     routes = guarded(people)
     assert len(routes) > 45
-    assert [r for r in routes if len(r.needs) != 1] == []
+    assert [r for r in routes if len(set(r.needs)) != 1] == []
 
 
 def test_a_route_without_a_rule_is_noticed(tmp_path: Path) -> None:
@@ -207,7 +207,8 @@ def test_a_researcher_sees_no_study_that_names_its_patient(people: People) -> No
         answer = one.ask(
             route.method, route.filled.replace("/studies/1", f"/studies/{name}"), json=BODIES.get(route.path, {})
         )
-        assert answer.status_code == 404, (route, answer.text)
+        found_nothing = route.path.startswith("/dicomweb") and answer.status_code in (200, 204)  # a search says so
+        assert answer.content in (b"", b"[]") if found_nothing else answer.status_code == 404, (route, answer.text)
         seen += 1
     assert seen >= 9
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 
@@ -26,6 +28,7 @@ from tests.room.room_people import PASSWORD, Browser, People, browser, routes_of
 EXAMPLES = 15
 THERE = {"key": 1, "study": 1, "report": 1, "number": 0, "sha256": "0" * 64}
 """Parameters of paths under which there is something."""
+THERE_IN_DICOMWEB = {"study": "2.25.11", "series": "2.25.211", "sop": "2.25.3111", "numbers": "1"}
 ROLES_USED = ("administrator", "physician")
 
 
@@ -49,7 +52,7 @@ def operations(people: People) -> list[Any]:
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_no_generated_request_is_more_than_the_room_can_answer(people: People, mode: GenerationMode) -> None:
-    rules = {(r.method, r.path): r.needs for r in routes_of(people.app)}
+    rules = {(r.method, r.path.replace(":path}", "}")): r.needs for r in routes_of(people.app)}
     found, statuses = operations(people), Counter[int]()
     assert len(found) > 45
     for operation in found:
@@ -64,7 +67,8 @@ def test_no_generated_request_is_more_than_the_room_can_answer(people: People, m
 def fuzz(people: People, operation: Any, mode: GenerationMode, roles: list[str]) -> Counter[int]:
     """How often each status came; none may be a failure of the room's."""
     statuses: Counter[int] = Counter()
-    there = {p.name: THERE[p.name] for p in operation.path_parameters if p.name in THERE}
+    known = THERE_IN_DICOMWEB if operation.path.startswith("/dicomweb") else THERE
+    there = {p.name: known[p.name] for p in operation.path_parameters if p.name in known}
     given_path = {"path_parameters": there} if there and mode is GenerationMode.POSITIVE else {}
 
     @settings(max_examples=EXAMPLES, database=None, suppress_health_check=list(HealthCheck))
@@ -76,7 +80,8 @@ def fuzz(people: People, operation: Any, mode: GenerationMode, roles: list[str])
         assert answer.status_code != 401 or operation.label == "POST /api/session", operation.label
         has_security(answer)
 
-    one()
+    with contextlib.suppress(Unsatisfiable):  # where every text is right, none is wrong
+        one()
     return statuses
 
 
