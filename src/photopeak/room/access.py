@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, HTTPException, Request
-from sqlalchemy import Select
+from sqlalchemy import Select, update
 from sqlalchemy.orm import Session as Transaction
 
 from photopeak.room.accounts import ROLES, find_session
 from photopeak.room.room import Room
-from photopeak.room.schema import Study, now
+from photopeak.room.schema import Session, Study, now
 
 COOKIE: Final = "photopeak_session"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -51,22 +51,32 @@ def room_of(request: Request) -> Room:
 def caller_of(request: Request) -> Caller:
     """Who is asking; 401 where nobody is signed in, 403 where a change comes without the session's token."""
     room = room_of(request)
-    header = request.headers.get("authorization", "")
-    bearer = header[7:] if header.lower().startswith("bearer ") else ""
-    token = bearer or request.cookies.get(COOKIE, "")
+    token = token_of(request)
     with room.database.reading() as t:
         session = find_session(t, room.settings, token) if token else None
     if session is None:
         raise HTTPException(401, "Sign in first.")
+    request.app.state.rate.knows(token)
     if (now() - session.seen_at).total_seconds() > SEEN_SECONDS:
-        with room.database.writing() as t:
-            t.merge(session).seen_at = now()
-    if not bearer and request.method not in SAFE:
+        with room.database.writing() as t:  # this one value: what ended or changed meanwhile stays so
+            t.execute(update(Session).where(Session.token_sha256 == session.token_sha256).values(seen_at=now()))
+    if not bearer_of(request) and request.method not in SAFE:
         sent = request.headers.get("x-csrf-token", "")
         if not secrets.compare_digest(sent.encode(), session.csrf.encode()):
             raise HTTPException(403, "The page's token is missing or old. Load the page again.")
     user = session.user
     return Caller(user.id, user.name, user.display, user.role, session.csrf, address_of(request))
+
+
+def bearer_of(request: Request) -> str:
+    """The token that a program shows; "" where it shows none."""
+    header = request.headers.get("authorization", "")
+    return header[7:] if header.lower().startswith("bearer ") else ""
+
+
+def token_of(request: Request) -> str:
+    """The session's token as it was sent, which need not be one; "" where none was."""
+    return bearer_of(request) or request.cookies.get(COOKIE, "")
 
 
 def address_of(request: Request) -> str:
@@ -110,17 +120,27 @@ def study_of(t: Transaction, key: int, caller: Caller) -> Study:
 
 
 class Rate:
-    """How many requests each caller made this minute; those beyond the limit are turned away."""
+    """How many requests each session, and each address without one, made this minute; those beyond are turned away.
+
+    A token counts by itself only once it was found to be a session's: who makes tokens up stays an address.
+    """
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit, self._clock = per_minute, clock
         self._lock = threading.Lock()
-        self._minute, self._counts = 0, dict[str, int]()
+        self._minute, self._counts, self._known = 0, dict[str, int](), set[str]()
 
-    def allows(self, who: str) -> bool:
+    def allows(self, token: str, address: str) -> bool:
+        """Count a request."""
         minute = int(self._clock() // 60)
         with self._lock:
             if minute != self._minute:
-                self._minute, self._counts = minute, {}
+                self._minute, self._counts, self._known = minute, {}, set()
+            who = token if token in self._known else address
             self._counts[who] = self._counts.get(who, 0) + 1
             return self._counts[who] <= self._limit
+
+    def knows(self, token: str) -> None:
+        """That a token is a session's."""
+        with self._lock:
+            self._known.add(token)

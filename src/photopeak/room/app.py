@@ -19,8 +19,9 @@ from starlette.exceptions import HTTPException as StarletteError
 
 from photopeak import __version__
 from photopeak.core import PhotopeakError
-from photopeak.room.access import COOKIE, Rate, address_of, caller_of
+from photopeak.room.access import Rate, address_of, caller_of, token_of
 from photopeak.room.api import admin, cohorts, files, models, reads, reports, session, studies, worklist
+from photopeak.room.bodies import Bounded
 from photopeak.room.display import Pictures
 from photopeak.room.room import Room
 from photopeak.room.schema import Study
@@ -36,7 +37,7 @@ SECURITY: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 #: routes that answer without a session: how it is going, who one is, and the pages that ask for a password
-PUBLIC: Final = ("/health", "/ready", "/api/session")
+PUBLIC: Final = ("/health", "/ready", "/api/session", "/api/oidc/begin", "/api/oidc/return")
 
 
 def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callable[[], None] | None = None) -> FastAPI:
@@ -56,12 +57,18 @@ def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callabl
     app.state.room, app.state.pictures, app.state.stopping = room, Pictures(room), False
     app.state.metrics = Metrics()
     app.state.rate = Rate(room.settings.requests_per_minute)
-    app.middleware("http")(_guard)
+    app.add_middleware(Bounded, room=room)
+    app.middleware("http")(_guard)  # outside the other, so that its answers get the headers too
     app.exception_handler(PhotopeakError)(_refused)
     app.exception_handler(OperationalError)(_database_gone)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StarletteError)(_plain_error)
     parts = (session, worklist, studies, reads, reports, files, cohorts, models, admin)
+    if room.settings.oidc_issuer:
+        from photopeak.room.api import oidc  # a room without an issuer needs none of it
+
+        app.state.issuer = oidc.Issuer(room)
+        app.include_router(oidc.router)
     for one in (session.public, *(p.router for p in parts), *routers, watching):
         app.include_router(one)
     app.include_router(pages)
@@ -80,15 +87,10 @@ class Metrics:
 
 
 async def _guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Sizes, rates, times and the headers that keep a page to itself."""
+    """Rates, times and the headers that keep a page to itself."""
     state, started = request.app.state, time.perf_counter()
-    limit = state.room.settings.max_upload_mb * 2**20
-    length = request.headers.get("content-length", "0")
-    caller = request.cookies.get(COOKIE) or request.headers.get("authorization") or address_of(request)
-    if not length.isdigit() or int(length) > limit:
-        response: Response = JSONResponse({"detail": f"A request holds at most {limit} bytes."}, 413)
-    elif not state.rate.allows(caller):
-        response = JSONResponse({"detail": "Too many requests; wait a minute."}, 429, {"Retry-After": "60"})
+    if not state.rate.allows(token_of(request), address_of(request)):
+        response: Response = JSONResponse({"detail": "Too many requests; wait a minute."}, 429, {"Retry-After": "60"})
     else:
         try:
             response = await call(request)
@@ -162,10 +164,14 @@ pages = APIRouter(include_in_schema=False)
 def asset(name: str) -> Response:
     """A file of the pages."""
     folder = PAGES / "assets"
-    path = folder / name
-    if "/" in name or "\\" in name or path.parent != folder or not path.is_file():
+    if name not in _files(folder):
         raise HTTPException(404, "There is no such file.")
-    return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    return FileResponse(folder / name, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+def _files(folder: Path) -> set[str]:
+    """Names of the files that are there: a name is looked up and never made into a path, whatever it holds."""
+    return {p.name for p in folder.iterdir() if p.is_file()} if folder.is_dir() else set()
 
 
 @pages.get("/{path:path}")

@@ -38,7 +38,14 @@ EVENTS: Final = {
     "sign": ("110103", "DICOM Instances Accessed", "U"),
     "export": ("110106", "Export", "R"),
     "import": ("110107", "Import", "C"),
-    "administer": ("110113", "Security Alert", "U"),
+    "administer": ("110113", "Security Alert", "E"),
+}
+#: action -> code of PS3.16 CID 401, where PS3.15 A.5.3 asks for one
+TYPES: Final = {
+    "start": ("110120", "Application Start"),
+    "stop": ("110121", "Application Stop"),
+    "sign in": ("110122", "Login"),
+    "sign out": ("110123", "Logout"),
 }
 
 
@@ -101,6 +108,9 @@ def as_message(line: Audit) -> str:
         EventOutcomeIndicator=outcome,
     )
     Xml.SubElement(event, "EventID", {"csd-code": code, "codeSystemName": "DCM", "originalText": meaning})
+    if line.action in TYPES:
+        code, meaning = TYPES[line.action]
+        Xml.SubElement(event, "EventTypeCode", {"csd-code": code, "codeSystemName": "DCM", "originalText": meaning})
     Xml.SubElement(
         event, "EventTypeCode", {"csd-code": line.action, "codeSystemName": "99PHOTOPEAK", "originalText": line.action}
     )
@@ -130,5 +140,5 @@ def as_message(line: Audit) -> str:
 
 
 def _printable(words: str) -> str:
-    """Without the control characters that XML forbids."""
-    return "".join(c if c >= " " and c not in "\ufffe\uffff" else "\ufffd" for c in words)
+    """Without the characters that XML forbids: control characters, lone surrogates, and two that are none."""
+    return "".join("\ufffd" if c < " " or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" else c for c in words)

@@ -116,6 +116,7 @@ def _listener(settings: Settings) -> socket.socket:
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:
+        listener.close()
         raise PhotopeakError(
             f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}). "
             "Remedy: stop what listens there, or give another --port."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -96,6 +98,10 @@ def loopback(host: str) -> bool:
         return False
 
 
+def _local(url: str) -> bool:
+    return loopback(urlsplit(url).hostname or "")
+
+
 def check(settings: Settings) -> None:
     """Refuse to start what would let strangers in."""
     if settings.demo and not loopback(settings.host):
@@ -112,7 +118,18 @@ def check(settings: Settings) -> None:
         raise PhotopeakError("a TLS certificate and its key go together. Remedy: give both.")
     if (settings.dicom_tls_certificate is None) != (settings.dicom_tls_key is None):
         raise PhotopeakError("the DICOM node's certificate and its key go together. Remedy: give both.")
-    for path in (settings.tls_certificate, settings.tls_key, settings.dicom_tls_certificate, settings.dicom_tls_key):
+    if settings.oidc_issuer and not (settings.public_url and settings.oidc_client_id):
+        raise PhotopeakError(
+            "OpenID Connect needs to know who the room is and how browsers come back to it. "
+            f"Remedy: set {PREFIX}PUBLIC_URL and {PREFIX}OIDC_CLIENT_ID."
+        )
+    if settings.oidc_issuer and urlsplit(settings.oidc_issuer).scheme != "https" and not _local(settings.oidc_issuer):
+        raise PhotopeakError(
+            f"whoever stands between here and {settings.oidc_issuer} could sign in as anybody. "
+            "Remedy: name the issuer by an https URL."
+        )
+    for name in ("tls_certificate", "tls_key", "dicom_tls_certificate", "dicom_tls_key", "dicom_tls_authority"):
+        path: Path | None = getattr(settings, name)
         if path is not None and not path.is_file():
             raise PhotopeakError(f"{path} is no file. Remedy: name the PEM file.")
 
@@ -123,7 +140,7 @@ def described(settings: Settings) -> list[tuple[str, str, str, str]]:
     for name, field in Settings.model_fields.items():
         value: Any = getattr(settings, name)
         shown = "(set)" if value and name.endswith("secret") else "" if value is None else str(value)
-        if name == "database_url":
+        if name.endswith(("_url", "_issuer")):
             shown = without_password(shown)
         rows.append((name, PREFIX + name.upper(), shown, field.description or ""))
     return rows
@@ -134,8 +151,11 @@ def without_password(url: str) -> str:
 
     >>> without_password("postgresql+psycopg://room:secret@db/room")
     'postgresql+psycopg://room:***@db/room'
+    >>> without_password("postgresql+psycopg://db/room?user=room&password=secret")
+    'postgresql+psycopg://db/room?user=room&password=***'
     """
     scheme, mark, rest = url.partition("://")
+    rest = re.sub(r"(?i)([?&][^=&]*(?:password|secret|token|key)[^=&]*=)[^&]*", r"\1***", rest)
     user, at, place = rest.rpartition("@")
     name, colon, _ = user.partition(":")
     return f"{scheme}{mark}{name}{':***' if colon else ''}{at}{place}"

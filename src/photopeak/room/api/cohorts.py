@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import Field
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session as Transaction
 
-from photopeak.room.access import Caller, needs, room_of, study_of
+from photopeak.room.access import Caller, needs, room_of, study_of, visible
+from photopeak.room.accounts import ROLES
 from photopeak.room.api.forms import Form, Key, Mark, Word, Words
 from photopeak.room.api.worklist import row_of
 from photopeak.room.audit import Event, record
@@ -31,9 +32,14 @@ def cohorts(request: Request, caller: Caller = needs("view")) -> dict[str, Any]:
             mine = select(Assignment.cohort_key).where(Assignment.reader_key == caller.key)
             query = query.where(Cohort.id.in_(mine))
         rows = [_progress(t, c, caller) for c in t.scalars(query)]
-        readers = t.scalars(select(User).where(User.active, User.role.in_(("physician", "annotator")))).all()
+        readers = t.scalars(_readers()).all()
         people = [{"key": u.id, "display": u.display, "role": u.role} for u in readers]
     return {"cohorts": rows, "readers": people if caller.may("cohorts") else []}
+
+
+def _readers() -> Select[User]:
+    """Who can be given studies to read."""
+    return select(User).where(User.active, User.role.in_([r for r, may in ROLES.items() if "read" in may]))
 
 
 def _progress(t: Transaction, cohort: Cohort, caller: Caller) -> dict[str, Any]:
@@ -69,13 +75,16 @@ def _progress(t: Transaction, cohort: Cohort, caller: Caller) -> dict[str, Any]:
     }
 
 
+Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
 class NewCohort(Form):
     """Which studies who is to read."""
 
     name: Annotated[Word, Field(min_length=1, max_length=128)]
     blind: bool = True
-    studies: list[int] = Field(min_length=1, max_length=5000)
-    readers: list[int] = Field(min_length=1, max_length=20)
+    studies: list[Number] = Field(min_length=1, max_length=5000)
+    readers: list[Number] = Field(min_length=1, max_length=20)
 
 
 @router.post("/cohorts")
@@ -83,7 +92,7 @@ def begin(form: NewCohort, request: Request, caller: Caller = needs("cohorts")) 
     """Assign studies to readers."""
     with room_of(request).database.writing() as t:
         known = set(t.scalars(select(Study.id).where(Study.id.in_(form.studies))))
-        people = set(t.scalars(select(User.id).where(User.id.in_(form.readers))))
+        people = set(t.scalars(_readers().where(User.id.in_(form.readers)).with_only_columns(User.id)))
         if known != set(form.studies) or people != set(form.readers):
             raise HTTPException(422, "There is no such study or reader.")
         cohort = start_cohort(t, form.name, form.blind, caller.key, form.studies, form.readers)
@@ -105,7 +114,7 @@ def one(key: Key, request: Request, caller: Caller = needs("view")) -> dict[str,
     with room_of(request).database.reading() as t:
         cohort = _cohort(t, key, caller)
         studies = t.scalars(
-            select(Study)
+            visible(select(Study), caller)
             .where(Study.id.in_(select(Assignment.study_key).where(Assignment.cohort_key == key)))
             .order_by(Study.uncertainty.is_(None), Study.uncertainty.desc(), Study.id)
         ).all()

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import select
 
 from photopeak import __version__
-from photopeak.room.access import COOKIE, Caller, address_of, caller_of, needs, room_of
+from photopeak.room.access import COOKIE, Caller, address_of, caller_of, needs, room_of, token_of
 from photopeak.room.accounts import ROLES, check_password, close_session, open_session
 from photopeak.room.api.forms import Form, Word
 from photopeak.room.audit import Event, record
@@ -73,7 +73,7 @@ def sign_out(request: Request, response: Response, caller: Caller = needs("view"
     """End this session."""
     room = room_of(request)
     with room.database.writing() as t:
-        close_session(t, request.cookies.get(COOKIE, ""))
+        close_session(t, token_of(request))
         record(t, Event("sign out", caller.name, address=caller.address))
     response.delete_cookie(COOKIE)
     return {"user": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
@@ -98,13 +99,7 @@ def _rows(t: Transaction, studies: list[Study], caller: Caller, cohort: int) -> 
         ).all()
     }
     people = {s.patient_key for s in studies}
-    priors = dict(
-        t.execute(
-            select(Study.patient_key, func.count()).where(Study.patient_key.in_(people)).group_by(Study.patient_key)
-        )
-        .tuples()
-        .all()
-    )
+    priors = Counter(t.scalars(visible(select(Study.patient_key), caller).where(Study.patient_key.in_(people))))
     return [{**row_of(s), "mine": mine.get(s.id, ""), "studies_of_patient": priors[s.patient_key]} for s in studies]
 
 
