@@ -21,7 +21,7 @@ from photopeak.room.room import Room
 from tests.dicom.dicom_samples import as_bytes
 from tests.room.node_peers import image, make_room
 
-__all__ = ["Served", "as_bytes", "bearer", "image", "make_room", "serving", "calling"]
+__all__ = ["Served", "as_bytes", "bearer", "calling", "image", "make_room", "serving"]
 
 
 def bearer(room: Room, role: str = "physician") -> dict[str, str]:

@@ -14,7 +14,6 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filewriter import correct_ambiguous_vr_element
 from pydicom.multival import MultiValue
-from pydicom.valuerep import PersonName
 
 LARGEST_INLINE: Final = 1024
 """Binary values beyond so many bytes are named by a URI."""
@@ -96,8 +95,7 @@ def _value(vr: str, value: Any) -> Any:
     if value is None or value == "":
         return None
     if vr == "PN":
-        groups = (value if isinstance(value, PersonName) else PersonName(str(value))).components
-        return {name: str(group) for name, group in zip(_GROUPS, groups, strict=False) if group}
+        return {name: group for name, group in zip(_GROUPS, str(value).split("="), strict=False) if group}
     if vr == "AT":
         return f"{int(value):08X}"
     if vr in _WHOLE:

@@ -110,12 +110,10 @@ def objects(request: Request, items: list[Item], alone: bool) -> Response:
         return kept
     missing: list[str] = []
     room = room_of(request)
-    parts = ((f"{DICOM}; transfer-syntax={s}", data) for s, data in _files(room, plans, missing))
+    parts = ((f"{DICOM}; transfer-syntax={s}", data) for s, data in _files(room, plans, offers, missing))
     answer = parts_answer(request, first, headers, parts)
     if missing:
-        del answer.headers["etag"]
-        if len(missing) == len(items):
-            raise not_acceptable(offers, missing[0])
+        del answer.headers["etag"]  # it names the whole
         answer.status_code = 206
         answer.headers["Warning"] = f'299 {base_of(request)} "{len(missing)} objects cannot be given in this form."'
     return answer
@@ -125,8 +123,10 @@ def _stored(item: Item, plan: list[Offer]) -> bool:
     return bool(plan) and plan[0].syntax == item.syntax
 
 
-def _files(room: Room, plans: list[tuple[Item, list[Offer]]], missing: list[str]) -> Iterator[tuple[str, bytes]]:
-    """(transfer syntax, file) of every object; why not of the others goes to ``missing``."""
+def _files(
+    room: Room, plans: list[tuple[Item, list[Offer]]], offers: list[Offer], missing: list[str]
+) -> Iterator[tuple[str, bytes]]:
+    """(transfer syntax, file) of every object; why not of the others goes to ``missing``, and 406 where all do."""
     for item, plan in plans:
         data, why = room.objects.get(item.sha256), "None of the accepted transfer syntaxes can be given."
         for offer in plan:
@@ -140,6 +140,8 @@ def _files(room: Room, plans: list[tuple[Item, list[Offer]]], missing: list[str]
                 why = f"{item.sop_uid} cannot be converted ({type(error).__name__})."
         else:
             missing.append(why)
+    if len(missing) == len(plans):
+        raise not_acceptable(offers, missing[0])
 
 
 def metadata(request: Request, items: list[Item]) -> Response:
@@ -196,8 +198,8 @@ def parts_answer(
 ) -> Response:
     """The parts in the form of an offer; they are all made before the first is sent, so that a fault can be told."""
     if offer.kind != MULTIPART:
-        found = next(iter(parts), (offer.kind, b""))
-        return Response(found[1], media_type=found[0], headers=headers)
+        ((kind, data),) = parts
+        return Response(data, media_type=kind, headers=headers)
     boundary = headers["ETag"].strip('"')[:60]  # a hash of what is sent, which it cannot hold itself
     file: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  (closed when it has been sent)
     try:
