@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from PIL import Image
 from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
-from photopeak.dicom.parse import parse
 from photopeak.room.access import Needs
 from photopeak.room.dicomweb import pictures, qido, stow, wado
-from photopeak.room.dicomweb.multipart import Part, encode
 from photopeak.room.room import Room
 from photopeak.room.schema import Audit, Patient
 from tests.room.dicomweb_peers import as_bytes, bearer, calling, image
@@ -237,6 +232,18 @@ def test_a_researcher_sees_deidentified_studies_alone(called: tuple[TestClient, 
     assert tried >= 20
 
 
+def test_a_common_patient_does_not_name_a_deidentified_study(tmp_path: Any) -> None:
+    with calling(tmp_path, "researcher") as (client, room):
+        put(room, image(1, study=1, PatientID="", PatientName="Doe^Jane"))
+        put(room, image(1, study=2, PatientID="", PatientName="", PatientIdentityRemoved="YES"))
+        put(room, image(1, study=3, PatientID="R3", PatientName="R3", PatientIdentityRemoved="YES"))
+        rows = {r["0020000D"]["Value"][0]: r for r in client.get(f"{WEB}/studies").json()}
+        assert rows["2.25.12"]["00100010"] == {"vr": "PN"}
+        assert rows["2.25.13"]["00100010"]["Value"] == [{"Alphabetic": "R3"}]
+        assert found(client, "PatientName=Doe*") == []
+        assert found(client, "PatientID=R3", "instances") == ["2.25.3311"]
+
+
 def test_every_route_says_what_it_needs() -> None:
     for route in ROUTES:
         needs = [d.call.what for d in route.dependant.dependencies if isinstance(d.call, Needs)]
@@ -257,116 +264,6 @@ def test_a_name_stays_text(called: tuple[TestClient, Room], number: int) -> None
     raw = client.get(f"{WEB}/studies?PatientID=odd{number}")
     assert raw.headers["content-type"] == "application/dicom+json"
     assert raw.headers["x-content-type-options"] == "nosniff"
-
-
-def send(client: TestClient, *contents: bytes, path: str = "/studies", kind: str = "application/dicom") -> Any:
-    body = encode([Part({"Content-Type": kind}, c) for c in contents], "b")
-    return client.post(WEB + path, content=body, headers={"Content-Type": KIND})
-
-
-def test_storing(called: tuple[TestClient, Room]) -> None:
-    client, room = called
-    woken: list[int] = []
-
-    class Parts:
-        def wake(self) -> None:
-            woken.append(1)
-
-    client.app.state.parts = Parts()  # type: ignore[attr-defined]
-    good, other = as_bytes(image(1, study=81)), as_bytes(image(1, study=82))
-    answer = send(client, good)
-    assert answer.status_code == 200
-    assert answer.json()["00081190"]["Value"] == ["http://room/dicomweb/studies/2.25.181"]
-    assert len(woken) == 1
-    assert client.get(f"{WEB}/studies/2.25.181", headers={"Accept": "*/*"}).status_code == 200
-    mixed = send(client, good, other, b"no DICOM", path="/studies/2.25.181")
-    assert mixed.status_code == 202
-    answer = mixed.json()
-    assert answer["00081199"]["Value"][0]["00081155"]["Value"] == ["2.25.38111"]
-    (failed,) = answer["00081198"]["Value"]
-    assert failed["00081155"]["Value"] == ["2.25.38211"]
-    assert failed["00081197"]["Value"] == [0xA900]
-    (unnamed,) = answer["0008119A"]["Value"]
-    assert unnamed["00081197"]["Value"] == [0xC000]
-    assert "Remedy" in unnamed["00000902"]["Value"][0]
-    assert send(client, b"no DICOM").status_code == 409
-    assert send(client, good, kind="application/json").status_code == 409
-    with room.database.reading() as t:
-        lines = t.scalars(select(Audit).where(Audit.action == "receive").order_by(Audit.id)).all()
-    assert [(x.outcome, x.what) for x in lines[:2]] == [("success", "2.25.181")] * 2
-    assert lines[1].details["refused"] == 2
-
-
-@pytest.mark.parametrize(
-    ("kind", "body", "status"),
-    [
-        ("multipart/related; type=\"application/dicom\"", b"--b\r\n\r\nx\r\n--b--", 400),
-        (KIND, b"", 400),
-        (KIND, b"--b--\r\n", 400),
-        (KIND, b"--b\r\n\r\nx", 400),
-        (KIND, b"--b\r\nA: " + b"x" * 100_000 + b"\r\n\r\nx\r\n--b--", 400),
-        (KIND, b"--b\r\nno header\r\n\r\nx\r\n--b--", 400),
-        (KIND, b"--b\r\n\r\n\r\n" * 20_001 + b"--b--", 400),
-        (KIND.replace("boundary=b", "boundary=" + "b" * 71), b"", 400),
-        (KIND.replace("boundary=b", 'boundary="\u00e9"').encode().decode("latin-1"), b"", 400),
-        ("multipart/related; type=\"application/dicom+json\"; boundary=b", b"--b--", 415),
-        ("application/dicom", b"", 415),
-        ("", b"", 415),
-        (KIND, b"x" * (2**20 + 1), 413),
-    ],
-)  # fmt: skip
-def test_hostile_bodies(tmp_path: Any, kind: str, body: bytes, status: int) -> None:
-    with calling(tmp_path, max_upload_mb=1) as (client, _):
-        headers = {"Content-Type": kind.encode("latin-1")}
-        answer = client.post(f"{WEB}/studies", content=body, headers=headers)  # type: ignore[arg-type]
-        assert answer.status_code == status
-        assert len(answer.json()["detail"]) > 10
-        pieces = iter([body[:100], body[100:]])  # without a length
-        assert client.post(f"{WEB}/studies", content=pieces, headers=headers).status_code == status  # type: ignore[arg-type]
-
-
-def test_what_cannot_be_decoded_is_told(called: tuple[TestClient, Room]) -> None:
-    client, room = called
-    ds = image(1, study=91)
-    ds.PixelData = ds.PixelData[:100]
-    put(room, ds)
-    ds = image(2, study=91, RescaleSlope="1", SamplesPerPixel=1)
-    put(room, ds, "rle")
-    data = bytearray(as_bytes(image(3, study=91), "jpeg-ls"))
-    data[-200:-20] = bytes(180)
-    room.receive(bytes(data), "CAMERA")
-    base = f"{WEB}/studies/2.25.191/series/2.25.2911/instances/2.25.39111"
-    for end in ("/frames/1", "/rendered", "/thumbnail", "/bulkdata/7FE00010"):
-        answer = client.get(base + end)
-        assert answer.status_code == 409
-        assert "Remedy" in answer.json()["detail"]
-    broken = client.get(base.replace("39111", "39113"))
-    assert broken.status_code == 406
-    assert "Remedy" in broken.json()["detail"]
-    partly = client.get(f"{WEB}/studies/2.25.191")
-    assert partly.status_code == 206
-    assert "1 objects" in partly.headers["warning"]
-
-
-def test_colour_and_windows(called: tuple[TestClient, Room]) -> None:
-    client, room = called
-    ds = image(1, study=95, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=1)
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.NumberOfFrames = 8, 8, 7, 1
-    pixels = np.random.default_rng(2).integers(0, 255, (3, 40, 32), np.uint8)
-    ds.add_new(0x7FE00010, "OB", pixels.tobytes())
-    put(room, ds)
-    base = f"{WEB}/studies/2.25.195/series/2.25.2951/instances/2.25.39511"
-    png = client.get(base + "/rendered", headers={"Accept": "image/png"}).content
-    np.testing.assert_array_equal(grey_of(png), np.moveaxis(pixels, 0, -1))
-    assert client.get(base + "/frames/1", headers={"Accept": "application/octet-stream"}).content == pixels.tobytes()
-    truth = np.frombuffer(parse(as_bytes(image(1, study=1)), "x").PixelData, "<u2").reshape(2, 40, 32)[0]
-    png = client.get(ONE + "/rendered?window=10,21,linear", headers={"Accept": "image/png"}).content
-    want = np.round(255 * np.clip((truth - 9.5) / 20 + 0.5, 0, 1))
-    np.testing.assert_array_equal(grey_of(png), want)
-
-
-def grey_of(png: bytes) -> Any:
-    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 def test_looks_are_written_down_once(called: tuple[TestClient, Room]) -> None:

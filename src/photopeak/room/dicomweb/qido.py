@@ -7,8 +7,9 @@ from itertools import islice
 from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from sqlalchemy import Select
+from sqlalchemy import Select, case, exists
 from sqlalchemy.orm import Session as Transaction
+from sqlalchemy.orm import aliased
 
 from photopeak.room.access import Caller, needs, room_of, visible
 from photopeak.room.audit import Event, record
@@ -16,7 +17,7 @@ from photopeak.room.dicomweb.jsonmodel import Model, attribute, dump
 from photopeak.room.dicomweb.negotiation import JSON, Offer, choose
 from photopeak.room.dicomweb.resources import UID, base_of
 from photopeak.room.dicomweb.searching import Question, question_of
-from photopeak.room.node.keys import Key, keys, statement
+from photopeak.room.node.keys import PERSON, Key, keys, statement
 from photopeak.room.node.matching import matches, narrowed, universal
 from photopeak.room.schema import Instance, Series, Study
 
@@ -33,9 +34,20 @@ WITHOUT_ZERO: Final = frozenset({"Rows", "Columns", "NumberOfFrames"})
 
 
 @cache
-def known(level: str) -> dict[str, Key]:
-    """What can be matched and returned at a level; the patient's own counts tell of studies one may not see."""
-    return {k: v for k, v in keys(level).items() if not k.startswith("NumberOfPatientRelated")}
+def known(level: str, role: str = "") -> dict[str, Key]:
+    """What can be matched and returned at a level; the patient's own counts tell of studies one may not see.
+
+    A patient's row has the words of all of their studies. A researcher gets them, and can match by them, only where
+    every one of those studies is de-identified: else a common ID or a merge would give the name away.
+    """
+    found = {k: v for k, v in keys(level).items() if not k.startswith("NumberOfPatientRelated")}
+    if role == "researcher":
+        other = aliased(Study)
+        named = exists().where(other.patient_key == PERSON.id, ~other.deidentified)
+        for keyword in keys("PATIENT").keys() & found.keys():
+            key = found[keyword]
+            found[keyword] = Key(keyword, key.kind, case((named, ""), else_=key.column))
+    return found
 
 
 @cache
@@ -88,12 +100,12 @@ def answer(request: Request, caller: Caller, level: str, place: dict[str, str]) 
     offer = choose(request, [Offer(JSON), Offer("application/json")])
     if not all(map(UID.match, place.values())):
         raise HTTPException(400, "The address holds what is no UID.")
-    asked = question_of(request.query_params.multi_items(), known(level))
+    asked = question_of(request.query_params.multi_items(), known(level, caller.role))
     fields = _fields(asked, level, place)
     with room_of(request).database.reading() as t:
         rows = page(t, caller, level, asked, place)
         more = len(rows) > asked.limit
-        found = _rows(t, level, fields, rows[: asked.limit])
+        found = _rows(t, level, [known(level, caller.role)[f].column for f in fields], rows[: asked.limit])
     with room_of(request).database.writing() as t:
         details = {"level": level, "found": len(found), "through": "DICOMweb"}
         record(t, Event("query", caller.name, place.get("StudyInstanceUID", ""), "success", caller.address, details))
@@ -111,7 +123,7 @@ def page(t: Transaction, caller: Caller, level: str, asked: Question, place: dic
     Without a condition the database counts off the page. With conditions it narrows down, and what is left is held
     against the standard's words, by the values of those attributes alone.
     """
-    conditions = [(known(level)[k], values) for k, values in asked.wanted.items() if not universal(values)]
+    conditions = [(known(level, caller.role)[k], values) for k, values in asked.wanted.items() if not universal(values)]
     query = _ordered(level, [KEYS[level], *(key.column for key, _ in conditions)])
     query = visible(query, caller)
     for keyword, uid in place.items():
@@ -140,10 +152,9 @@ def _ordered(level: str, columns: list[Any]) -> Select[Any]:
     return statement(level, columns).order_by(None).order_by(*order)
 
 
-def _rows(t: Transaction, level: str, fields: list[str], rows: list[int]) -> list[Any]:
-    """The fields of these rows, in their order."""
+def _rows(t: Transaction, level: str, columns: list[Any], rows: list[int]) -> list[Any]:
+    """The columns of these rows, in their order."""
     key, found = KEYS[level], dict[int, Any]()
-    columns = [known(level)[name].column for name in fields]
     for first in range(0, len(rows), 500):  # what a statement may hold is bounded
         query = statement(level, [key, *columns]).where(key.in_(rows[first : first + 500]))
         found |= {row[0]: row[1:] for row in t.execute(query.order_by(None))}
