@@ -22,6 +22,7 @@ _LAZY = (
     "quantify",
     "recipes",
     "recon",
+    "room",
 )
 
 

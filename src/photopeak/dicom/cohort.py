@@ -56,7 +56,7 @@ def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image:
     with whole_folder(folder) as work:
         write(study.only("counts"), work / image)
         if "ct" in study:
-            write(_ct(study), work / "ct")
+            write(_ct(study, _study_uid(work / image)), work / "ct")
         _write_masks(study, work / "truth.safetensors")
         _write_volumes(study, work / "volumes.safetensors")
         for name, content in documents.items():
@@ -84,7 +84,12 @@ def _is_volume(study: Study, name: str) -> bool:
     return isinstance(entry, Image | Mask) and entry.grid != counts.grid
 
 
-def _ct(study: Study) -> Study:
+def _study_uid(path: Path) -> str:
+    """The study that a written file says it belongs to."""
+    return read(path)[0].acquisition.study_uid
+
+
+def _ct(study: Study, study_uid: str) -> Study:
     """The CT of a hybrid examination as a Study of its own: same patient, same examination, no tracer."""
     a = study.acquisition
     ct = Acquisition(
@@ -92,7 +97,7 @@ def _ct(study: Study) -> Study:
         manufacturer=a.manufacturer,
         model=a.model,
         description=a.description,
-        study_uid=a.study_uid,
+        study_uid=study_uid,
         started_at=a.started_at,
         position=a.position,
     )

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from photopeak.core import PhotopeakError
 from photopeak.room.app import create_app
 from photopeak.room.audit import Event, record
+from photopeak.room.dicomweb import router as dicomweb
 from photopeak.room.room import Room, open_room
 from photopeak.room.schema import User
 from photopeak.room.settings import Settings, check
@@ -94,7 +95,7 @@ class Parts:
 
 def _configuration(room: Room, parts: Parts) -> uvicorn.Config:
     settings = room.settings
-    app = create_app(room)
+    app = create_app(room, (dicomweb,))
     app.state.parts = parts
     return uvicorn.Config(
         app,

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session as Transaction
 from photopeak.room.access import Caller, needs, room_of, study_of, visible
 from photopeak.room.accounts import ROLES
 from photopeak.room.api.forms import Form, Key, Mark, Word, Words
-from photopeak.room.api.worklist import row_of
 from photopeak.room.audit import Event, record
 from photopeak.room.cohort_export import export_cohort, zipped
 from photopeak.room.schema import Assignment, Cohort, Consensus, Read, Study, User, now
 from photopeak.room.several_readers import agreement, review, start_cohort
+from photopeak.room.shown import rows_for
 
 router = APIRouter(prefix="/api", tags=["cohorts"])
 
@@ -121,12 +121,9 @@ def one(key: Key, request: Request, caller: Caller = needs("view")) -> dict[str,
         reads = t.execute(select(Read.study_key, Read.reader_key, Read.state).where(Read.cohort_key == key)).all()
         decided = set(t.scalars(select(Consensus.study_key).where(Consensus.cohort_key == key)))
         rows = []
-        for s in studies:
+        for s, shown in zip(studies, rows_for(t, studies, caller), strict=True):
             mine = [state for study, reader, state in reads if study == s.id and reader == caller.key]
             done = len({reader for study, reader, state in reads if study == s.id and state == "finished"})
-            shown = row_of(s)
-            if cohort.blind:  # what the network says must not colour a blind read
-                shown |= {"suspicion": None, "uncertainty": None}
             rows.append({**shown, "mine": mine[-1] if mine else "", "done": done, "decided": s.id in decided})
         return {**_progress(t, cohort, caller), "rows": rows}
 
@@ -145,7 +142,7 @@ def to_decide(key: Key, study: Key, request: Request, caller: Caller = needs("ad
     with room_of(request).database.reading() as t:
         _cohort(t, key, caller)
         row = study_of(t, study, caller)
-        return {**review(t, key, study), "study": row_of(row)}
+        return {**review(t, key, study), "study": rows_for(t, [row], caller)[0]}
 
 
 class Decision(Form):

@@ -16,7 +16,8 @@ from photopeak.room.api.studies import pictures_of
 from photopeak.room.audit import Event, record
 from photopeak.room.marks import brushed, mirrored_ratio, outline_of, statistics
 from photopeak.room.results import latest_reading
-from photopeak.room.schema import Assignment, Cohort, Read, Study, User, now
+from photopeak.room.schema import Assignment, Read, Study, User, now
+from photopeak.room.shown import blinded
 
 router = APIRouter(prefix="/api", tags=["reads"])
 CohortKey = Annotated[int, Query(ge=0, le=2**31 - 1)]
@@ -31,8 +32,8 @@ def network(key: Key, request: Request, cohort: CohortKey = 0, caller: Caller = 
     with room.database.writing() as t:
         study = study_of(t, key, caller)
         mine = _read(t, key, caller.key, cohort)
-        if cohort and _blind(t, cohort) and (mine is None or mine.state != "finished") and not caller.may("cohorts"):
-            raise HTTPException(403, "This cohort is read blind: finish your read first.")
+        if blinded(t, caller.key, [key]):
+            raise HTTPException(403, "You are to read this study blind: finish your read first.")
         if mine is not None and mine.state == "draft" and mine.revealed_at is None:
             mine.revealed_at = now()
         reading = latest_reading(t, study)
@@ -45,11 +46,6 @@ def network(key: Key, request: Request, cohort: CohortKey = 0, caller: Caller = 
         "documents": reading.documents,
         "waiting": study.due_at is not None,
     }
-
-
-def _blind(t: Transaction, cohort: int) -> bool:
-    row = t.get(Cohort, cohort)
-    return row is not None and row.blind
 
 
 def _read(t: Transaction, study: int, reader: int, cohort: int) -> Read | None:

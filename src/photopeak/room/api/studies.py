@@ -13,12 +13,12 @@ from photopeak.dicom.assumptions import Assumptions
 from photopeak.dicom.reading_codes import FINDINGS, SITES
 from photopeak.room.access import Caller, check_visible, needs, room_of, study_of, visible
 from photopeak.room.api.forms import Form, Key, Word, Words
-from photopeak.room.api.worklist import row_of
 from photopeak.room.arriving import digest_of, survivor
 from photopeak.room.audit import Event, record
 from photopeak.room.display import Picture, Pictures, described, plane_bytes, volume_bytes
 from photopeak.room.projections import projections
 from photopeak.room.schema import Instance, NetworkReading, Patient, Report, Series, Study, TextReport, Version, now
+from photopeak.room.shown import blinded, rows_for
 
 router = APIRouter(prefix="/api", tags=["studies"])
 SIDED = ("ribs", "clavicle", "scapula", "humerus", "forearm", "hand", "pelvis", "femur", "lower leg", "foot")
@@ -44,13 +44,14 @@ def study(key: Key, request: Request, caller: Caller = needs("view")) -> dict[st
     room = room_of(request)
     with room.database.reading() as t:
         row = study_of(t, key, caller)
+        others = _others(t, row, caller)
         texts = t.scalars(select(TextReport).where(TextReport.study_key == key).order_by(TextReport.id)).all()
         out = {
-            **row_of(row),
+            **rows_for(t, [row], caller)[0],
             "referrer": row.referrer,
             "assumed": dict(row.assumed),
             "series": _series(t, key),
-            "others": [row_of(s) | _last_index(t, s) for s in _others(t, row, caller)],
+            "others": [shown | _last_index(t, s) for s, shown in zip(others, rows_for(t, others, caller), strict=True)],
             "texts": [{"name": x.name, "text": x.text, "imported": x.imported_at.isoformat() + "Z"} for x in texts],
         }
     with room.database.writing() as t:
@@ -214,6 +215,8 @@ def lesion_map(key: Key, sha256: str, request: Request, caller: Caller = needs("
     room = room_of(request)
     with room.database.reading() as t:
         check_visible(t.get(Study, key), caller)
+        if blinded(t, caller.key, [key]):
+            raise HTTPException(403, "You are to read this study blind: finish your read first.")
         readings = t.scalars(select(NetworkReading).where(NetworkReading.study_key == key)).all()
     known = {s for r in readings for d in r.documents for s in d.get("maps", {}).values()}
     if sha256 not in known:

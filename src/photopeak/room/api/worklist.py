@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session as Transaction
 from photopeak.room.access import Caller, needs, room_of, visible
 from photopeak.room.room import Room
 from photopeak.room.schema import Assignment, Patient, Read, Study, TextReport
+from photopeak.room.shown import rows_for
 
 router = APIRouter(prefix="/api", tags=["worklist"])
 STATES = ("new", "read", "reading", "second", "signed")
@@ -100,34 +101,8 @@ def _rows(t: Transaction, studies: list[Study], caller: Caller, cohort: int) -> 
     }
     people = {s.patient_key for s in studies}
     priors = Counter(t.scalars(visible(select(Study.patient_key), caller).where(Study.patient_key.in_(people))))
-    return [{**row_of(s), "mine": mine.get(s.id, ""), "studies_of_patient": priors[s.patient_key]} for s in studies]
-
-
-def row_of(study: Study) -> dict[str, Any]:
-    """A study as the worklist shows it."""
-    p = study.patient
-    return {
-        "key": study.id,
-        "study_uid": study.study_uid,
-        "patient_id": p.patient_id,
-        "issuer": p.issuer,
-        "name": p.name,
-        "sex": p.sex,
-        "birth_date": p.birth_date,
-        "date": study.study_date,
-        "time": study.study_time,
-        "accession": study.accession,
-        "description": study.description,
-        "modalities": study.modalities,
-        "instances": study.instances,
-        "arrived": study.last_at.isoformat() + "Z",
-        "state": study.state,
-        "waiting": study.due_at is not None,
-        "suspicion": study.suspicion,
-        "uncertainty": study.uncertainty,
-        "warnings": list(study.warnings),
-        "deidentified": study.deidentified,
-    }
+    more = [{"mine": mine.get(s.id, ""), "studies_of_patient": priors[s.patient_key]} for s in studies]
+    return [row | extra for row, extra in zip(rows_for(t, studies, caller), more, strict=True)]
 
 
 def pulse(room: Room) -> str:

@@ -1,0 +1,86 @@
+"""What a person is told of studies: nothing that would colour a blind read, no name where they may see none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session as Transaction
+from sqlalchemy.orm import aliased
+
+from photopeak.room.access import Caller
+from photopeak.room.schema import Assignment, Cohort, Read, Study
+
+
+def blinded(t: Transaction, reader: int, studies: Collection[int]) -> set[int]:
+    """Those of the studies that this person is still to read blind: what the network says of them stays hidden.
+
+    Everywhere, not only in the cohort: a reader who could look it up in the worklist would not be blind.
+    """
+    done = aliased(Read)
+    finished = (
+        select(done.id)
+        .where(
+            done.cohort_key == Assignment.cohort_key,
+            done.study_key == Assignment.study_key,
+            done.reader_key == reader,
+            done.state == "finished",
+        )
+        .exists()
+    )
+    query = (
+        select(Assignment.study_key)
+        .join(Cohort, Cohort.id == Assignment.cohort_key)
+        .where(Assignment.reader_key == reader, Assignment.study_key.in_(studies), Cohort.blind, ~finished)
+    )
+    return {int(key) for key in t.scalars(query)}
+
+
+def rows_for(t: Transaction, studies: Sequence[Study], caller: Caller) -> list[dict[str, Any]]:
+    """Studies as the worklist shows them to this caller."""
+    hidden = blinded(t, caller.key, [s.id for s in studies])
+    named = _named(t, studies) if caller.role == "researcher" else set()
+    rows = []
+    for study in studies:
+        row = row_of(study)
+        if study.id in hidden:
+            row |= {"suspicion": None, "uncertainty": None}
+        if study.patient_key in named:
+            row |= {"name": "", "patient_id": "", "issuer": "", "birth_date": "", "sex": ""}
+        rows.append(row)
+    return rows
+
+
+def _named(t: Transaction, studies: Sequence[Study]) -> set[int]:
+    """Patients who have an identified study too, so that what stands of them may name somebody."""
+    people = {s.patient_key for s in studies}
+    query = select(Study.patient_key).where(Study.patient_key.in_(people), ~Study.deidentified)
+    return {int(key) for key in t.scalars(query)}
+
+
+def row_of(study: Study) -> dict[str, Any]:
+    """A study as the worklist has it."""
+    p = study.patient
+    return {
+        "key": study.id,
+        "study_uid": study.study_uid,
+        "patient_id": p.patient_id,
+        "issuer": p.issuer,
+        "name": p.name,
+        "sex": p.sex,
+        "birth_date": p.birth_date,
+        "date": study.study_date,
+        "time": study.study_time,
+        "accession": study.accession,
+        "description": study.description,
+        "modalities": study.modalities,
+        "instances": study.instances,
+        "arrived": study.last_at.isoformat() + "Z",
+        "state": study.state,
+        "waiting": study.due_at is not None,
+        "suspicion": study.suspicion,
+        "uncertainty": study.uncertainty,
+        "warnings": list(study.warnings),
+        "deidentified": study.deidentified,
+    }
