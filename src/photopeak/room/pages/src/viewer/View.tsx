@@ -51,6 +51,9 @@ interface Props {
   onPick?: (at: Point) => void
 }
 
+/** An outline drawn by hand has more corners than anybody wants to drag. */
+const MOST_HANDLES = 90
+
 export const COLOURS: Record<string, string> = { metastasis: '#d1431f', arthritis: '#1769aa' }
 
 export function View(props: Props) {
@@ -104,7 +107,7 @@ export function View(props: Props) {
               data-mark={m.id}
               points={path(outline(m))}
               stroke={COLOURS[m.finding] ?? '#6a1b9a'}
-              class={`mark ${m.state} ${m.origin} ${m.id === props.chosen ? 'chosen' : ''}`}
+              class={`mark ${m.state} by-${m.origin} ${m.id === props.chosen ? 'chosen' : ''}`}
             />
           ))}
           {drawing.length > 0 && (
@@ -198,7 +201,7 @@ function Cross({ at, p }: { at: Point; p: Placement }) {
 }
 
 function Handles({ mark, p }: { mark: Mark | undefined; p: Placement }) {
-  if (!mark || mark.points_px.length > 60) return null
+  if (!mark || mark.points_px.length > MOST_HANDLES) return null
   return (
     <>
       {mark.points_px.map(([x, y], i) => (
@@ -263,7 +266,7 @@ function pointerActions(
       const chosen = (props.marks ?? []).find((m) => m.id === props.chosen)
       if (chosen && props.onMarkMoved) {
         const handle = chosen.points_px.findIndex(([x, y]) => Math.hypot((x - at[0]) * p.sx, (y - at[1]) * p.sy) < 7)
-        if (handle >= 0 && chosen.points_px.length <= 60) return begin('handle', e, chosen.points_px, handle)
+        if (handle >= 0 && chosen.points_px.length <= MOST_HANDLES) return begin('handle', e, chosen.points_px, handle)
         if (inside(outline(chosen), at)) return begin('move', e, chosen.points_px)
       }
       const hit = [...(props.marks ?? [])].reverse().find((m) => inside(outline(m), at))
