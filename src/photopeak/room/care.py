@@ -22,7 +22,7 @@ from photopeak.room.room import Room
 from photopeak.room.schema import Instance, Table, Version
 from photopeak.room.settings import Settings, check, loopback
 
-NEWEST: Final = "0002"
+NEWEST: Final = "0003"
 LEAST_FREE_BYTES: Final = 2 * 2**30
 BATCH: Final = 500
 
