@@ -132,10 +132,15 @@ def test_what_is_not_final_can_change(database: Database) -> None:
 
 def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
     upgrade(database)
-    with pytest.raises(RuntimeError), database.writing() as t:
-        t.add(Patient(patient_id="P2"))
-        t.flush()
-        raise RuntimeError
+
+    def fail() -> None:
+        with database.writing() as t:
+            t.add(Patient(patient_id="P2"))
+            t.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     with database.reading() as t:
         assert t.scalars(select(Patient)).all() == []
 
