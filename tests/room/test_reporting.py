@@ -92,7 +92,7 @@ def test_a_draft_is_edited_version_by_version(desk: Desk) -> None:
     first = desk.draft()
 
     def edit(version: int, **sections: str) -> Any:
-        return desk.who.ask("PUT", desk.reports, json={"version": version, "sections": sections})
+        return desk.who.ask("PUT", f"{desk.reports}/draft", json={"version": version, "sections": sections})
 
     second = edit(first["version"], indication="pain").json()
     assert second["version"] == first["version"] + 1
@@ -108,7 +108,7 @@ def test_signing_needs_the_password_the_version_and_a_conclusion(desk: Desk) -> 
     assert desk.sign(version, "wrong password").status_code == 403
     assert desk.sign(version + 1).status_code == 409
     empty = {"version": version, "sections": {"conclusion": "  "}}
-    version = desk.who.ask("PUT", desk.reports, json=empty).json()["version"]
+    version = desk.who.ask("PUT", f"{desk.reports}/draft", json=empty).json()["version"]
     assert desk.sign(version).status_code == 422
     lines = audited(desk.room, "sign")
     assert [x.outcome for x in lines] == ["failure"]
@@ -121,7 +121,7 @@ def test_a_signed_report_is_amended_and_never_edited(desk: Desk) -> None:
     assert (first["state"], first["number"], first["signer"]) == ("signed", 1, "physician")
     assert len(first["content_sha256"]) == 64
     edit = {"version": first["version"], "sections": {"conclusion": "other"}}
-    assert desk.who.ask("PUT", desk.reports, json=edit).status_code == 409
+    assert desk.who.ask("PUT", f"{desk.reports}/draft", json=edit).status_code == 409
     assert desk.sign(first["version"]).status_code == 409
     with desk.room.database.reading() as t:
         row = t.get(Study, desk.study)
