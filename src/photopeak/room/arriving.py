@@ -102,7 +102,7 @@ def header_of(data: bytes, source: str) -> tuple[Header, Dataset]:
         _text(ds, "SeriesDescription", 20_000),
         _number(ds, "InstanceNumber"),
         str(meta.get("TransferSyntaxUID", "") or ""),
-        image_type or _text(ds, "ImageType", 256),
+        image_type[:256] or _text(ds, "ImageType", 256),
         _number(ds, "NumberOfFrames") or (1 if "Rows" in ds else 0),
         _number(ds, "Rows") or 0,
         _number(ds, "Columns") or 0,
@@ -150,6 +150,7 @@ def _register(
     if instance is not None and instance.sha256 == sha256:
         return Arrival("duplicate", header, sha256, study.id)
     outcome = "new" if instance is None else "correction"
+    left = None if instance is None else instance.series.study
     if instance is None:
         instance = Instance(sop_uid=header.sop_uid)
         t.add(instance)
@@ -160,10 +161,13 @@ def _register(
     instance.frames, instance.rows, instance.columns = header.frames, header.rows, header.columns
     instance.received_at, instance.sender = at, sender[:64]
     t.flush()
-    _count(t, study, header, at)
+    _count(t, study, header.modality, at)
+    if left is not None and left.id != study.id:  # the correction took it to another study
+        _count(t, left, "", at)
+        left.digest = digest_of(t, left.id)
     if quiet_seconds is not None:
         study.digest = digest_of(t, study.id)
-        if not any("two patients" in w for w in study.warnings):
+        if not holds_two(study):
             study.due_at, study.attempt = at + dt.timedelta(seconds=quiet_seconds), 0
     return Arrival(outcome, header, sha256, study.id)
 
@@ -188,8 +192,7 @@ def _study(t: Transaction, h: Header, at: dt.datetime) -> Study:
         study.deidentified, study.assumed = True, {}
         t.add(study)
     elif survivor(t, patient).id != survivor(t, study.patient).id:
-        here = f"{study.patient.patient_id or 'nobody'} and {h.patient_id or 'nobody'}"
-        _warn(study, f"holds objects of two patients, {here}: merge them, or have the study sent anew; it is not read")
+        _warn(study, two_patients(study.patient.patient_id, h.patient_id))
         study.due_at = None
     study.deidentified = study.deidentified and h.deidentified
     study.study_date, study.study_time = h.study_date or study.study_date or "", h.study_time or study.study_time or ""
@@ -199,15 +202,28 @@ def _study(t: Transaction, h: Header, at: dt.datetime) -> Study:
     return study
 
 
+def two_patients(one: str, other: str) -> str:
+    """The warning of a study whose objects name two patients."""
+    here = f"{one or 'nobody'} and {other or 'nobody'}"
+    return f"holds objects of two patients, {here}: merge them, or have the study sent anew; it is not read"
+
+
+def holds_two(study: Study) -> bool:
+    """Whether a study waits for somebody to say who its patient is."""
+    return any("objects of two patients" in w for w in study.warnings)
+
+
 def _warn(study: Study, text: str) -> None:
     if text not in study.warnings:
         study.warnings = [*study.warnings, text]
 
 
 def _patient(t: Transaction, h: Header) -> Patient:
-    found = t.scalar(select(Patient).where(Patient.patient_id == h.patient_id, Patient.issuer == h.issuer))
+    # Two studies without an ID are two people as far as anybody knows: each study vouches for its own.
+    issuer = h.issuer if h.patient_id else h.study_uid
+    found = t.scalar(select(Patient).where(Patient.patient_id == h.patient_id, Patient.issuer == issuer))
     if found is None:
-        found = Patient(patient_id=h.patient_id, issuer=h.issuer, name="", birth_date="", sex="")
+        found = Patient(patient_id=h.patient_id, issuer=issuer, name="", birth_date="", sex="")
         t.add(found)
     # A later object corrects the words, and a field left empty takes nothing away.
     found.name, found.sex = h.name or found.name, h.sex or found.sex
@@ -242,11 +258,19 @@ def _series(t: Transaction, h: Header, study: Study) -> Series:
     return series
 
 
-def _count(t: Transaction, study: Study, h: Header, at: dt.datetime) -> None:
+def family(t: Transaction, patient: Patient) -> list[Patient]:
+    """Every entry that is the same patient, the one that the others were merged into first."""
+    found = [survivor(t, patient)]
+    for one in found:  # which grows meanwhile
+        found += t.scalars(select(Patient).where(Patient.merged_into_id == one.id)).all()
+    return found
+
+
+def _count(t: Transaction, study: Study, modality: str, at: dt.datetime) -> None:
     study.instances = (
         t.scalar(select(func.count()).select_from(Instance).join(Series).where(Series.study_key == study.id)) or 0
     )
-    words = set(filter(None, study.modalities.split("\\"))) | ({h.modality} if h.modality else set())
+    words = set(filter(None, study.modalities.split("\\"))) | ({modality} if modality else set())
     study.modalities = "\\".join(sorted(words))[:128]
     study.last_at = at
     study.change += 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import DateTime, func, insert, select, text
+from sqlalchemy import DateTime, func, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from photopeak.core import PhotopeakError
@@ -19,10 +19,10 @@ from photopeak.room.audit import broken_at
 from photopeak.room.database import Database, revision_of
 from photopeak.room.objects import Objects
 from photopeak.room.room import Room
-from photopeak.room.schema import Instance, Table, Version
+from photopeak.room.schema import Instance, Patient, Table, Version
 from photopeak.room.settings import Settings, check, loopback
 
-NEWEST: Final = "0002"
+NEWEST: Final = "0003"
 LEAST_FREE_BYTES: Final = 2 * 2**30
 BATCH: Final = 500
 
@@ -89,11 +89,16 @@ def restore(source: Path, room: Room) -> Done:
     with room.database.writing() as t:
         for table in Table.metadata.sorted_tables:
             batch: list[dict[str, Any]] = []
-            for line in (source / "tables" / f"{table.name}.jsonl").read_text(encoding="utf-8").splitlines():
-                batch.append(_row(table, json.loads(line)))
-                rows += 1
+            with (source / "tables" / f"{table.name}.jsonl").open(encoding="utf-8") as file:
+                batch += [_row(table, json.loads(line)) for line in file]
+            rows += len(batch)
+            # A patient may have been merged into one who comes later: who into whom is said once all are there.
+            merged = {r["id"]: r.pop("merged_into_id") for r in batch} if table is Patient.__table__ else {}
             for i in range(0, len(batch), BATCH):
                 t.execute(insert(table), batch[i : i + BATCH])
+            for key, into in merged.items():
+                if into is not None:
+                    t.execute(update(Patient).where(Patient.id == key).values(merged_into_id=into))
             if not room.database.sqlite and batch and "id" in table.c:
                 t.execute(
                     text(

@@ -83,15 +83,22 @@ def _case(
     shape = matrix_of(t, study.id)
     for i, (read, _) in enumerate(reads_of(t, cohort, study.id), 1):
         (place / f"reader{i}.json").write_bytes(labelme_of(read.document, shape))
-    marks = [
-        {**lesion, "state": "accepted", "shape": "polygon", "comment": ""}
-        for lesion in review(t, cohort, study.id)["lesions"]
-        if lesion["majority"] and len(lesion["points_px"]) >= LEAST_POINTS
-    ]
-    (place / "consensus.json").write_bytes(labelme_of({"marks": marks}, shape))
+    (place / "consensus.json").write_bytes(labelme_of({"marks": _marks(review(t, cohort, study.id))}, shape))
     base: dict[str, Json] = {"patient_id": study.patient.patient_id, "study": study.study_uid, "parent": ""}
     base |= {"label_m": int(bool(labels["metastasis"])), "label_a": int(bool(labels["arthritis"]))}
     return [{**base, "path": f"{name}/{f}", "view": v} for f, (_, views) in files.items() for v in views]
+
+
+def _marks(said: dict[str, Any]) -> list[dict[str, Any]]:
+    """The lesions that the adjudicator decided on, else those that the majority marked."""
+    if said["decided"] is not None:
+        decided: list[dict[str, Any]] = said["decided"]["marks"]
+        return decided
+    return [
+        {**lesion, "state": "accepted", "shape": "polygon", "comment": ""}
+        for lesion in said["lesions"]
+        if lesion["majority"] and len(lesion["points_px"]) >= LEAST_POINTS
+    ]
 
 
 def _files(room: Room, t: Transaction, study: Study) -> dict[str, tuple[bytes, list[str]]]:

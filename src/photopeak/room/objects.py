@@ -78,7 +78,8 @@ class Objects:
         if self.folder is not None:
             yield from (p.name for p in sorted(self.folder.glob("??/*")) if len(p.name) == 64)
         else:
-            yield from (str(p).rsplit("/", 1)[1] for p in self._remote.find(self._root))
+            names = (str(p).rsplit("/", 1)[1] for p in self._remote.find(self._root))
+            yield from (name for name in names if len(name) == 64)
 
     def _place(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256}"
@@ -86,7 +87,7 @@ class Objects:
 
 def _write(path: Path, data: bytes) -> None:
     """The whole file under its name, or nothing; on disk, and its name too, when this returns."""
-    if path.is_file() and path.stat().st_size == len(data):
+    if path.is_file() and path.read_bytes() == data:  # one that was damaged is written anew
         return
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any, Final
 
 import numpy as np
+import structlog
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Transaction
@@ -28,6 +29,7 @@ from photopeak.room.results import judgements, latest_reading
 from photopeak.room.room import Room
 from photopeak.room.schema import Instance, Read, Report, Study, User, now
 
+LOG: Final = structlog.get_logger()
 MADE_HERE: Final = "PHOTOPEAK"
 VIEWS: Final[tuple[str, ...]] = ("anterior", "posterior")
 
@@ -273,10 +275,16 @@ def complete_signed(room: Room) -> int:
     A process that is killed between signing and this leaves it to the next one; the same report gives the same objects.
     """
     with room.database.reading() as t:
-        waiting = [r.id for r in t.scalars(select(Report).where(Report.state == "signed")) if not r.objects]
+        signed = t.scalars(select(Report).where(Report.state == "signed").order_by(Report.id))
+        waiting = [r.id for r in signed if not r.objects]
+    done = 0
     for key in waiting:
-        _complete(room, key)
-    return len(waiting)
+        try:
+            _complete(room, key)
+            done += 1
+        except PhotopeakError as error:  # which must not keep the others waiting
+            LOG.warning("report not sent", report=key, error=str(error))
+    return done
 
 
 def _complete(room: Room, key: int) -> None:

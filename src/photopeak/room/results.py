@@ -61,14 +61,17 @@ def commit_reading(room: Room, study_key: int, digest: str, bundle: str, made: d
     """Write a reading and the study's place in the worklist in one transaction; False where it was there already."""
     try:
         with room.database.writing() as t:
-            if find_reading(t, study_key, digest, made["bundle_sha256"]) is not None:
+            found = find_reading(t, study_key, digest, made["bundle_sha256"])
+            study = t.get(Study, study_key, with_for_update=True)
+            assert study is not None
+            if found is not None:
+                if study.digest == digest and study.due_at is not None:  # asked for again: it is not due any more
+                    place(t, study, found.documents)
                 return False
             row = NetworkReading(study_key=study_key, digest=digest, bundle=bundle, made_at=now())
             row.bundle_sha256, row.documents, row.seconds = made["bundle_sha256"], made["documents"], made["seconds"]
             t.add(row)
             t.flush()
-            study = t.get(Study, study_key, with_for_update=True)
-            assert study is not None
             if study.digest == digest:
                 place(t, study, made["documents"])
             return True

@@ -238,9 +238,8 @@ def _lesion_agreement(
 
 
 def _patients(t: Transaction, studies: Sequence[int]) -> list[str]:
-    keys: dict[int, int] = dict(
-        t.execute(select(Study.id, Study.patient_key).where(Study.id.in_(studies))).tuples().all()
-    )
+    rows = t.execute(select(Study.id, Study.patient_key).where(Study.id.in_(studies))).all()
+    keys: dict[int, int] = {int(study): int(patient) for study, patient in rows}
     return [str(keys[s]) for s in studies]
 
 

@@ -66,7 +66,7 @@ def row_of(study: Study) -> dict[str, Any]:
         "key": study.id,
         "study_uid": study.study_uid,
         "patient_id": p.patient_id,
-        "issuer": p.issuer,
+        "issuer": p.issuer if p.patient_id else "",
         "name": p.name,
         "sex": p.sex,
         "birth_date": p.birth_date,

@@ -9,11 +9,12 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session as Transaction
 
 from photopeak.room.access import Caller, needs, room_of
 from photopeak.room.accounts import add_user, close_sessions_of, set_password
 from photopeak.room.api.forms import Form, Key, Word
-from photopeak.room.arriving import survivor
+from photopeak.room.arriving import family, holds_two, survivor, two_patients
 from photopeak.room.audit import Event, as_message, broken_at, lines, record
 from photopeak.room.room import Room
 from photopeak.room.schema import Audit, Destination, Outgoing, Patient, Scheduled, Study, User, now
@@ -188,20 +189,23 @@ def merge(form: Merge, request: Request, caller: Caller = needs("administer")) -
         if gone.id == stays.id:
             raise HTTPException(409, "They are one patient already.")
         gone.merged_into_id = stays.id
-        _read_again(t, gone)
-        for study in t.scalars(select(Study).where(Study.patient_key.in_((gone.id, stays.id)))):
-            study.change += 1
+        t.flush()
+        _read_again(t, stays)
         told = {"from": gone.patient_id, "into": stays.patient_id}
         record(t, Event("administer", caller.name, b.study_uid, address=caller.address, details=told))
     return told
 
 
-def _read_again(t: Any, gone: Patient) -> None:
+def _read_again(t: Transaction, patient: Patient) -> None:
     """A study that held two patients, who are one now, is read after all."""
-    for study in t.scalars(select(Study).where(Study.warnings != [])):
-        if any("two patients" in w and gone.patient_id in w for w in study.warnings):
-            study.warnings = [w for w in study.warnings if "two patients" not in w]
-            study.due_at = now()
+    people = family(t, patient)
+    settled = {two_patients(a.patient_id, b.patient_id) for a in people for b in people}
+    for study in t.scalars(select(Study).where(Study.patient_key.in_([p.id for p in people]))):
+        study.change += 1
+        if settled & set(study.warnings):
+            study.warnings = [w for w in study.warnings if w not in settled]
+            if study.digest and not holds_two(study):
+                study.due_at, study.attempt = now(), 0
 
 
 @router.get("/audit")

@@ -15,10 +15,11 @@ from photopeak.dicom.labelme import read_labelme
 from photopeak.dicom.parse import looks_like_dicom
 from photopeak.room.access import Caller, needs, room_of, study_of
 from photopeak.room.api.forms import Form, Key, Word
+from photopeak.room.api.reads import check_assigned, seen_by
 from photopeak.room.audit import Event, record
 from photopeak.room.cohort_export import labelme_of
 from photopeak.room.schema import Read
-from photopeak.room.several_readers import finished_read, import_marks, matrix_of
+from photopeak.room.several_readers import finished_read, import_marks, matrix_of, reads_of
 
 router = APIRouter(prefix="/api", tags=["files"])
 CohortKey = Annotated[int, Query(ge=0, le=2**31 - 1)]
@@ -82,6 +83,9 @@ def labelme_in(
     data = _bytes(file)
     with room_of(request).database.writing() as t:
         row = study_of(t, key, caller)
+        check_assigned(t, key, cohort, caller)
+        if cohort and any(r.id == caller.key for _, r in reads_of(t, cohort, key)):
+            raise HTTPException(409, "Your read of this study is finished, and a cohort is read once.")
         marks = import_marks(read_labelme(data, file.name, matrix_of(t, key)))
         kinds = {m["finding"] for m in marks}
         document = {
@@ -89,6 +93,8 @@ def labelme_in(
             "marks": marks,
             "comment": f"from {file.name}",
         }
-        finished_read(t, key, caller.key, cohort, document)
+        finished_read(t, key, caller.key, cohort, document).revealed_at = seen_by(t, key, caller.key)
+        if not cohort and row.state in ("new", "read"):
+            row.state, row.change = "reading", row.change + 1
         record(t, Event("import", caller.name, row.study_uid, address=caller.address, details={"file": file.name}))
     return {"marks": len(marks)}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as Transaction
 
@@ -26,16 +27,17 @@ LONGEST_PAUSE_SECONDS = 120.0
 
 
 @router.get("/studies/{key}/network")
-def network(key: Key, request: Request, cohort: CohortKey = 0, caller: Caller = needs("view")) -> dict[str, Any]:
+def network(key: Key, request: Request, caller: Caller = needs("view")) -> dict[str, Any]:
     """What the network says of a study as it is now. A draft that sees it is no blind read any more, and says so."""
     room = room_of(request)
     with room.database.writing() as t:
         study = study_of(t, key, caller)
-        mine = _read(t, key, caller.key, cohort)
         if blinded(t, caller.key, [key]):
             raise HTTPException(403, "You are to read this study blind: finish your read first.")
-        if mine is not None and mine.state == "draft" and mine.revealed_at is None:
-            mine.revealed_at = now()
+        # Whatever was asked for: a reader who has seen it has seen it in every read that is not finished yet.
+        mine = select(Read).where(Read.study_key == key, Read.reader_key == caller.key, Read.state == "draft")
+        for draft in t.scalars(mine.where(Read.revealed_at.is_(None))):
+            draft.revealed_at = now()
         reading = latest_reading(t, study)
     if reading is None:
         return {"made": None, "documents": [], "waiting": study.due_at is not None}
@@ -112,7 +114,7 @@ def save(
     try:
         with room.database.writing() as t:
             study = study_of(t, key, caller)
-            _check_assigned(t, key, cohort, caller)
+            check_assigned(t, key, cohort, caller)
             read = _read(t, key, caller.key, cohort) or _begin(t, study, caller, cohort)
             if read.state == "finished":
                 raise HTTPException(409, "This read is finished. Begin another one to say more.")
@@ -127,7 +129,8 @@ def save(
 
 def _begin(t: Transaction, study: Study, caller: Caller, cohort: int, number: int = 1) -> Read:
     read = Read(study_key=study.id, reader_key=caller.key, cohort_key=cohort, round=number, state="draft", version=0)
-    read.seconds, read.revealed_at, read.started_at, read.finished_at, read.document = 0.0, None, now(), None, {}
+    read.seconds, read.started_at, read.finished_at, read.document = 0.0, now(), None, {}
+    read.revealed_at = seen_by(t, study.id, caller.key)
     t.add(read)
     if not cohort and study.state in ("new", "read"):
         study.state, study.change = "reading", study.change + 1
@@ -135,7 +138,13 @@ def _begin(t: Transaction, study: Study, caller: Caller, cohort: int, number: in
     return read
 
 
-def _check_assigned(t: Transaction, key: int, cohort: int, caller: Caller) -> None:
+def seen_by(t: Transaction, study: int, reader: int) -> dt.datetime | None:
+    """When a person first saw what the network says of a study, in whatever read."""
+    return t.scalar(select(func.min(Read.revealed_at)).where(Read.study_key == study, Read.reader_key == reader))
+
+
+def check_assigned(t: Transaction, key: int, cohort: int, caller: Caller) -> None:
+    """Refuse somebody who is not asked to read this study in this cohort."""
     if not cohort:
         return
     assigned = t.scalar(
@@ -193,7 +202,7 @@ def again(key: Key, request: Request, caller: Caller = needs("read")) -> dict[st
         if last is None or last.state != "finished":
             raise HTTPException(409, "There is no finished read to go on from.")
         read = _begin(t, study, caller, 0, last.round + 1)
-        read.document, read.revealed_at = last.document, last.revealed_at
+        read.document = last.document
         return {"read": read_json(read)}
 
 
@@ -215,6 +224,8 @@ def region_statistics(key: Key, region: Region, request: Request, caller: Caller
     if region.picture >= len(pictures) or region.plane >= len(pictures[region.picture].planes):
         raise HTTPException(404, "The study has no such picture.")
     picture = pictures[region.picture]
+    if picture.manner == "refused":
+        raise HTTPException(404, "The study has no such picture.")
     plane, spacing = picture.planes[region.plane], picture.image.grid.spacing_mm
     area = spacing.get("x", 1.0) * spacing.get("y", 1.0)
     outline = outline_of(region.shape, region.points_px)

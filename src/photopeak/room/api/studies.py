@@ -13,11 +13,11 @@ from photopeak.dicom.assumptions import Assumptions
 from photopeak.dicom.reading_codes import FINDINGS, SITES
 from photopeak.room.access import Caller, check_visible, needs, room_of, study_of, visible
 from photopeak.room.api.forms import Form, Key, Word, Words
-from photopeak.room.arriving import digest_of, survivor
+from photopeak.room.arriving import digest_of, family
 from photopeak.room.audit import Event, record
 from photopeak.room.display import Picture, Pictures, described, plane_bytes, volume_bytes
 from photopeak.room.projections import projections
-from photopeak.room.schema import Instance, NetworkReading, Patient, Report, Series, Study, TextReport, Version, now
+from photopeak.room.schema import Instance, NetworkReading, Report, Series, Study, TextReport, Version, now
 from photopeak.room.shown import blinded, rows_for
 
 router = APIRouter(prefix="/api", tags=["studies"])
@@ -79,18 +79,9 @@ def _series(t: Transaction, key: int) -> list[dict[str, Any]]:
     return out
 
 
-def _family(t: Transaction, patient: Patient) -> list[int]:
-    """The numbers of everybody who is the same patient."""
-    top = survivor(t, patient)
-    keys, more = [top.id], [top.id]
-    while more:
-        more = list(t.scalars(select(Patient.id).where(Patient.merged_into_id.in_(more))))
-        keys += more
-    return keys
-
-
 def _others(t: Transaction, row: Study, caller: Caller) -> list[Study]:
-    query = select(Study).where(Study.patient_key.in_(_family(t, row.patient)), Study.id != row.id)
+    same = [p.id for p in family(t, row.patient)]
+    query = select(Study).where(Study.patient_key.in_(same), Study.id != row.id)
     return list(t.scalars(visible(query, caller).order_by(Study.study_date.desc()).limit(20)))
 
 

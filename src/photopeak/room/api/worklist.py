@@ -94,9 +94,9 @@ def _rows(t: Transaction, studies: list[Study], caller: Caller, cohort: int) -> 
     mine: dict[int, str] = {
         int(k): str(state)
         for k, state in t.execute(
-            select(Read.study_key, Read.state).where(
-                Read.study_key.in_(keys), Read.reader_key == caller.key, Read.cohort_key == cohort
-            )
+            select(Read.study_key, Read.state)
+            .where(Read.study_key.in_(keys), Read.reader_key == caller.key, Read.cohort_key == cohort)
+            .order_by(Read.round)
         ).all()
     }
     people = {s.patient_key for s in studies}
