@@ -130,10 +130,16 @@ def _number(ds: Dataset, keyword: str) -> int | None:
 
 
 def receive(
-    database: Database, objects: Objects, data: bytes, sender: str, quiet_seconds: float, source: str = "object"
+    database: Database,
+    objects: Objects,
+    data: bytes,
+    sender: str,
+    quiet_seconds: float,
+    source: str = "object",
+    parsed: tuple[Header, Dataset] | None = None,
 ) -> Arrival:
-    """Store one object; when this returns, a power cut loses nothing of it."""
-    header, ds = header_of(data, source)
+    """Store one object; when this returns, a power cut loses nothing of it. ``parsed`` is its header, where known."""
+    header, ds = parsed or header_of(data, source)
     sha256 = objects.put(data)
     readable = is_nm(Elements(ds, source))
     with database.writing() as t:

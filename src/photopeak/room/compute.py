@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class Compute:
     def _running(self) -> ProcessPoolExecutor:
         if self._pool is None:
             # Spawned, never forked: a fork after a parallel kernel dies.
-            self._pool = ProcessPoolExecutor(1, get_context("spawn"))
+            self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_with_parent)
         return self._pool
 
     def _stop(self) -> None:
@@ -68,6 +69,18 @@ class Compute:
 
     def close(self) -> None:
         self._stop()
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone: killed, it cannot end it, and each would stay."""
+
+    def wait() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def read_objects(objects: Sequence[Stored], bundle: str, assumed: Mapping[str, str]) -> Made:

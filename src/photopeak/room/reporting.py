@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import structlog
 from pydicom.dataset import Dataset
-from sqlalchemy import select
+from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session as Transaction
 
 from photopeak.core import PhotopeakError
@@ -275,8 +275,8 @@ def complete_signed(room: Room) -> int:
     A process that is killed between signing and this leaves it to the next one; the same report gives the same objects.
     """
     with room.database.reading() as t:
-        signed = t.scalars(select(Report).where(Report.state == "signed").order_by(Report.id))
-        waiting = [r.id for r in signed if not r.objects]
+        bare = cast(Report.objects, String) == "[]"  # asked every second: no report's text is to be loaded for it
+        waiting = list(t.scalars(select(Report.id).where(Report.state == "signed", bare).order_by(Report.id)))
     done = 0
     for key in waiting:
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from photopeak.room.arriving import Arrival, receive
+from pydicom.dataset import Dataset
+
+from photopeak.room.arriving import Arrival, Header, receive
 from photopeak.room.database import Database, upgrade
 from photopeak.room.objects import Objects
 from photopeak.room.settings import Settings
@@ -18,9 +20,11 @@ class Room:
     database: Database
     objects: Objects
 
-    def receive(self, data: bytes, sender: str, source: str = "object") -> Arrival:
-        """Store one DICOM object durably."""
-        return receive(self.database, self.objects, data, sender, self.settings.quiet_seconds, source)
+    def receive(
+        self, data: bytes, sender: str, source: str = "object", parsed: tuple[Header, Dataset] | None = None
+    ) -> Arrival:
+        """Store one DICOM object durably; who has its header already, as ``header_of`` gives it, says so."""
+        return receive(self.database, self.objects, data, sender, self.settings.quiet_seconds, source, parsed)
 
 
 def open_room(settings: Settings) -> Room:

@@ -7,7 +7,6 @@ process that is killed goes on where it was. A reading is committed at most once
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import logging
 import threading
@@ -31,8 +30,12 @@ VERSION: Final = "room-1"
 """Of the workflows: one that was begun under another version is not gone on with, but begun anew."""
 STALE_SECONDS: Final = 600.0
 """After so long without a result a study is taken up again: its worker may be gone for good."""
+LOST_SECONDS: Final = 15.0
+"""A reading that was begun so long ago and that nothing here works on is lost: its progress could not be written."""
 ATTEMPTS: Final = 5
 
+_working: set[str] = set()
+"""The readings that this process works on."""
 _current: list[tuple[Room, Compute]] = []
 """What the workflows work on; they are functions of the process, since a later process goes on with them by name."""
 
@@ -40,17 +43,23 @@ _current: list[tuple[Room, Compute]] = []
 @DBOS.workflow(name="read_study", max_recovery_attempts=ATTEMPTS)
 def read_study(study_key: int, digest: str, bundle: str) -> bool:
     """Read a study and commit the result."""
-    return commit_step(study_key, digest, bundle, compute_step(study_key, bundle))
+    name = DBOS.workflow_id or ""
+    _working.add(name)
+    try:
+        return commit_step(study_key, digest, bundle, compute_step(study_key, bundle))
+    finally:
+        _working.discard(name)
 
 
-@DBOS.step(name="compute", retries_allowed=True, max_attempts=3)
+# Tried again after 2, 6 and 18 seconds: a full disk or a database that starts again should not cost a whole attempt.
+@DBOS.step(name="compute", retries_allowed=True, max_attempts=4, interval_seconds=2.0, backoff_rate=3.0)
 def compute_step(study_key: int, bundle: str) -> dict[str, Any]:
     """The reading as JSON."""
     room, compute = _current[-1]
     return compute_reading(room, compute, study_key, bundle)
 
 
-@DBOS.step(name="commit", retries_allowed=True, max_attempts=5)
+@DBOS.step(name="commit", retries_allowed=True, max_attempts=5, interval_seconds=2.0, backoff_rate=3.0)
 def commit_step(study_key: int, digest: str, bundle: str, made: dict[str, Any]) -> bool:
     """Write it into the catalogue."""
     room, _ = _current[-1]
@@ -124,7 +133,7 @@ class Work:
 
     def _loop(self) -> None:
         while not self._stop.is_set():
-            for chore in (enqueue_due, *self._chores):
+            for chore in (enqueue_due, take_up_lost, *self._chores):
                 try:
                     chore(self._room)
                 except Exception as error:  # a chore that fails is tried again, and must not end the others
@@ -158,7 +167,7 @@ def enqueue_due(room: Room) -> int:
         bundle = active_bundle(t, room)
     for key in keys:
         with room.database.writing() as t:
-            study = t.get(Study, key)
+            study = t.get(Study, key, with_for_update=True)
             if study is None or study.due_at is None or study.due_at > at:
                 continue
             done = latest_reading(t, study)
@@ -173,8 +182,25 @@ def enqueue_due(room: Room) -> int:
                 continue
             # Until the result is committed, which takes this away, the study stays due, only later.
             study.due_at = at + dt.timedelta(seconds=STALE_SECONDS)
-            name = f"read-{key}-{study.digest[:16]}-{bundle}-{study.attempt}"
-            digest = study.digest
-        with SetWorkflowID(name), contextlib.suppress(PhotopeakError):
-            DBOS.enqueue_workflow(QUEUE, read_study, key, digest, bundle)
+            # Enqueued before that is written: a process that is killed in between enqueues the same name again, which
+            # changes nothing, while the other way round the study would wait as if it were being read.
+            with SetWorkflowID(f"read-{key}-{study.digest[:16]}-{bundle}-{study.attempt}"):
+                DBOS.enqueue_workflow(QUEUE, read_study, key, study.digest, bundle)
     return len(keys)
+
+
+def take_up_lost(room: Room) -> int:
+    """Go on with readings that ended because not even their failure could be written, as on a full disk; how many."""
+    long_ago = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=LOST_SECONDS)
+    begun = DBOS.list_workflows(
+        status="PENDING",
+        queue_name=QUEUE,
+        executor_id=room.settings.worker_name,
+        dequeued_before=long_ago.isoformat(),
+        load_input=False,
+        load_output=False,
+    )
+    lost = [w.workflow_id for w in begun if w.workflow_id not in _working]
+    for name in lost:
+        DBOS.resume_workflow(name, queue_name=QUEUE)
+    return len(lost)

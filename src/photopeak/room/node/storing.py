@@ -82,10 +82,10 @@ def _take(event: evt.Event, room: Room) -> Arrival:
     name = str(request.AffectedSOPInstanceUID)
     try:
         data = event.encoded_dataset(include_meta=True)
-        header, _ = header_of(data, name)
+        header, ds = header_of(data, name)
         if header.sop_class != request.AffectedSOPClassUID or header.sop_uid != name:
             raise _Refused(ANOTHER_CLASS, "the dataset is of another class or instance than the request")
-        return room.receive(data, sender, name)
+        return room.receive(data, sender, name, (header, ds))
     except DicomError as error:
         raise _Refused(NOT_UNDERSTOOD, f"{error.tag} {error.meaning}".strip()) from error
     except (OSError, MemoryError, SQLAlchemyError, PhotopeakError) as error:

@@ -205,7 +205,7 @@ function Handles({ mark, p }: { mark: Mark | undefined; p: Placement }) {
   return (
     <>
       {mark.points_px.map(([x, y], i) => (
-        <circle key={i} class="handle" data-handle={i} cx={x * p.sx + p.x} cy={y * p.sy + p.y} r={4} />
+        <circle key={i} class="handle" data-handle={i} cx={x * p.sx + p.x} cy={y * p.sy + p.y} r={mark.points_px.length > 16 ? 2 : 4} />
       ))}
     </>
   )

@@ -1,0 +1,1 @@
+"""What the benchmarks of the reading room share: a real server, cameras that send, readers that sign in."""
