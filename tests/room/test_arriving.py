@@ -11,11 +11,12 @@ from pydicom.multival import MultiValue
 from sqlalchemy import select
 
 from photopeak.core import DicomError
-from photopeak.room.arriving import Arrival, family
+from photopeak.room.arriving import Arrival, digest_of, family
 from photopeak.room.room import Room
 from photopeak.room.schema import Instance, Patient, Study, Version, now
 from tests.dicom.dicom_samples import as_bytes
-from tests.room.node_peers import count, image, make_room
+from tests.room.node_peers import count, image, make_room, together
+from tests.room.postgres import new_database, postgres_url  # noqa: F401
 from tests.room.room_people import People
 
 
@@ -111,6 +112,19 @@ def test_studies_without_a_patient_id_are_not_one_persons(room: Room) -> None:
     arrive(room, image(2, study=1, PatientID="", PatientName=""))
     assert [study(room, k).patient.name for k in (1, 2)] == ["Adam", "Berg"]
     assert study(room, 1).warnings == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_objects_that_arrive_at_once_are_all_counted(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue("new_database")() if kind == "postgresql" else ""
+    room = make_room(tmp_path, database_url=url)
+    files = [as_bytes(image(n, series=n % 3), "explicit") for n in range(1, 13)]
+    together(lambda i: room.receive(files[i], "CAMERA") and None, len(files))
+    assert count(room, Patient) == count(room, Study) == 1
+    assert study(room).instances == count(room, Instance) == len(files)
+    with room.database.reading() as t:
+        assert study(room).digest == digest_of(t, 1)
+    room.database.close()
 
 
 def test_two_patients_in_one_study_are_not_read_until_somebody_says_they_are_one(tmp_path: Path) -> None:

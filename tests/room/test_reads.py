@@ -167,6 +167,25 @@ def test_only_its_readers_read_in_a_cohort(people: People, physician: Browser) -
         assert t.scalars(select(Read).where(Read.cohort_key == cohort)).all() == []
 
 
+def test_who_saw_the_network_in_one_read_is_blind_in_no_later_one(people: People, physician: Browser) -> None:
+    form = {"name": f"open {physician.key}", "blind": False, "studies": [1], "readers": [physician.key]}
+    cohort = people.sign_in("administrator").ask("POST", "/api/cohorts", json=form).json()["key"]
+    save(physician, 0, cohort)
+    get(physician, "/studies/1/network")  # as clinical work
+    assert not finish(physician, 1, cohort).json()["read"]["blind"]
+    assert not save(physician).json()["read"]["blind"]
+
+
+def test_a_cohort_takes_one_read_of_each_reader(people: People, physician: Browser) -> None:
+    form = {"name": f"once {physician.key}", "studies": [1], "readers": [physician.key]}
+    cohort = people.sign_in("administrator").ask("POST", "/api/cohorts", json=form).json()["key"]
+    file = {"name": "x.json", "base64": base64.b64encode(labelme()).decode()}
+    path = f"/api/studies/1/labelme?cohort={cohort}"
+    assert physician.ask("POST", path, json=file).status_code == 200
+    assert physician.ask("POST", path, json=file).status_code == 409
+    assert save(physician, 0, cohort).status_code == 409
+
+
 def test_statistics_are_those_of_the_counts(physician: Browser) -> None:
     counts = np.asarray(simulated()["counts"].values)
     region = {"picture": 0, "plane": 1, "shape": "rectangle", "points_px": [[100.0, 400.0], [120.0, 430.0]]}

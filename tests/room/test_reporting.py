@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from photopeak.room.reporting import complete_signed
 from photopeak.room.schema import Destination, Instance, Outgoing, Report, Study
-from tests.room.node_peers import add_destination, audited, count
+from tests.room.node_peers import add_destination, audited, count, image, put
 from tests.room.one_patient import receive_patient, simulated
 from tests.room.room_people import PASSWORD, Browser, People
 from tests.room.test_several_readers import FOCUS, mark
@@ -85,6 +85,22 @@ def test_a_draft_of_who_saw_the_network_says_so(desk: Desk) -> None:
     assert document["bundle"] == "bone-scan"
     assert document["bone_scan_index_percent"] == 0.0
     assert "network's reading" in document["sections"]["conclusion"]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_draft_is_compared_with_what_was_signed_before_under_a_merged_id(desk: Desk, same: bool) -> None:
+    put(desk.room, image(PatientID="old number", StudyDate="19990102"))
+    with desk.room.database.writing() as t:
+        old, here = t.get(Study, 2), t.get(Study, desk.study)
+        assert old is not None
+        assert here is not None
+        if same:
+            old.patient.merged_into_id = here.patient_key
+        report = Report(study_key=2, number=1, state="signed", author_key=desk.who.key, created_at=old.first_at)
+        report.document = {"bone_scan_index_percent": 1.5}
+        t.add(report)
+    desk.read()
+    assert ("1999-01-02" in desk.draft()["document"]["sections"]["comparison"]) == same
 
 
 def test_a_draft_is_edited_version_by_version(desk: Desk) -> None:

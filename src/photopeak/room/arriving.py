@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydicom.dataset import Dataset
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session as Transaction
 
 from photopeak.core import DicomError
@@ -27,6 +27,9 @@ from photopeak.room.schema import Instance, Patient, Series, Study, Version, now
 
 NM_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.20"
 SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
+LOCK: Final = 7_305_002
+"""PostgreSQL's advisory lock under which objects take their places one by one: two that come at once would each begin
+the study, and neither would count the other."""
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
 
 
@@ -120,13 +123,13 @@ def _text(ds: Dataset, keyword: str, longest: int) -> str:
     if value is None:
         return ""
     several = not isinstance(value, str) and hasattr(value, "__iter__")
-    text = "\\".join(map(str, value)) if several and keyword == "ImageType" else str(value)
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:longest]
+    words = "\\".join(map(str, value)) if several and keyword == "ImageType" else str(value)
+    return words.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:longest]
 
 
 def _number(ds: Dataset, keyword: str) -> int | None:
-    text = _text(ds, keyword, 16).strip()
-    return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text) else None
+    digits = _text(ds, keyword, 16).strip()
+    return int(digits) if re.fullmatch(r"[+-]?\d{1,9}", digits) else None
 
 
 def receive(
@@ -143,6 +146,8 @@ def receive(
     sha256 = objects.put(data)
     readable = is_nm(Elements(ds, source))
     with database.writing() as t:
+        if not database.sqlite:  # where writers take turns anyway
+            t.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         return _register(t, header, sha256, len(data), sender, quiet_seconds if readable else None)
 
 

@@ -21,6 +21,7 @@ from photopeak.core import report as core
 from photopeak.dicom.parse import parse
 from photopeak.dicom.reading_frames import Frame
 from photopeak.room.api.forms import Mark
+from photopeak.room.arriving import family
 from photopeak.room.display import Picture, Pictures
 from photopeak.room.drafting import draft_sections
 from photopeak.room.marks import outline_of, statistics
@@ -133,7 +134,7 @@ def _prior(t: Transaction, study: Study) -> tuple[dt.date, float | None] | None:
         select(Study, Report)
         .join(Report, Report.study_key == Study.id)
         .where(
-            Study.patient_key == study.patient_key,
+            Study.patient_key.in_([p.id for p in family(t, study.patient)]),
             Study.id != study.id,
             Study.study_date < study.study_date,
             Report.state == "signed",
