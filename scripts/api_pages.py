@@ -31,7 +31,8 @@ def modules() -> list[str]:
     src = ROOT / "src"
     files = [f for f in (src / "photopeak").rglob("*.py") if not f.stem.startswith("_") or f.stem == "__init__"]
     names = [".".join(f.relative_to(src).with_suffix("").parts).removesuffix(".__init__") for f in files]
-    return sorted(n for n in names if not n.endswith("_kernels"))
+    # Migrations are run by Alembic and cannot be imported by anybody else.
+    return sorted(n for n in names if not n.endswith("_kernels") and ".migrations" not in n)
 
 
 def api_page(name: str) -> str:

@@ -128,6 +128,22 @@ def difficulty_page() -> str:
     return "\n".join([f"# Difficulty of the bone-scan task\n\n{NOTE}{text}\n", *head, *rows, ""])
 
 
+def settings_page() -> str:
+    """Every setting of the reading room."""
+    from photopeak.room.settings import PREFIX, Settings, usual
+
+    rows = [
+        f"| `{name}` | `{PREFIX}{name.upper()}` | {usual(name)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    text = (
+        "`photopeak room settings` prints them with their present values. An option of `room serve` comes first, then "
+    )
+    text += "the environment variable, then what is usual."
+    head = ["| setting | environment variable | usually | meaning |", "|---|---|---|---|"]
+    return "\n".join([f"# Settings of the reading room\n\n{NOTE}{text}\n", *head, *rows, ""])
+
+
 def references_page() -> str:
     """The bibliography."""
     from photopeak.core.references import bibliography
@@ -138,6 +154,7 @@ def references_page() -> str:
 
 
 PAGES = {
+    "room-settings.md": settings_page,
     "cli.md": cli_page,
     "vocabulary.md": vocabulary_page,
     "units.md": units_page,

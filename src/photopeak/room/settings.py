@@ -84,6 +84,20 @@ class Settings(BaseSettings):
         return self.behind_proxy or self.tls_certificate is not None
 
 
+def usual(name: str) -> str:
+    """A setting's value where nobody gave one, in words.
+
+    >>> usual("port"), usual("database_url"), usual("demo")
+    ('8650', '-', 'no')
+    """
+    if name == "data":
+        return "`$PHOTOPEAK_HOME/room`"
+    value = Settings.model_fields[name].default
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value in ("", None) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def loopback(host: str) -> bool:
     """Whether an address is reachable from this machine alone.
 
