@@ -137,6 +137,7 @@ class Load:
         samples = np.array(self.samples)
         late = samples[:, 0] >= min(120.0, samples[-1, 0] / 2)
         minutes, server, children = samples[late, 0] / 60, samples[late, 1] / MB, samples[late, 2] / MB
+        half = len(minutes) // 2
         opened = np.array(sorted(self.opened.values()))
         pictures = np.searchsorted(opened, samples[late, 0]) * self._picture_mb()
         says = "of the server and its children, least squares from the second minute on"
@@ -149,6 +150,11 @@ class Load:
                 "MB/min",
                 ask=ASK_MB_PER_MIN,
                 says="without the pixels of the studies opened for the first time, which a bounded cache keeps",
+            ),
+            "growth_late": figure(
+                slope(minutes[half:], (server + children - pictures)[half:]),
+                "MB/min",
+                says="the same over the last half alone: what still grows when the pools have filled",
             ),
             "picture_cache": figure(float(pictures[-1]), "MB", says="pixels kept at the end, of at most 805 MB"),
             "memory": figure(list(server + children), "MB"),

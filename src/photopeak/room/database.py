@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ class Database:
         self.sqlite = url.startswith("sqlite")
         self.engine = _engine(url, self.sqlite)
         self._session = sessionmaker(self.engine, expire_on_commit=False)
+        self._turn = threading.Lock()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -35,13 +37,24 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """One transaction: committed, and so durable, when the block ends well."""
-        with self._session() as session:
+        with self._in_turn(), self._session() as session:
             if self.sqlite:
                 # A transaction that begins by reading and then writes can fail when another wrote between; one that
                 # says so at once waits for its turn.
                 session.connection(execution_options={"begin": "IMMEDIATE"})
             yield session
             session.commit()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """SQLite has one writer at a time, and who waits for it sleeps up to 100 ms between looks: within this
+        process the next one is woken at once. Who waited too long goes on, and SQLite says what is wrong."""
+        mine = self.sqlite and self._turn.acquire(timeout=BUSY_SECONDS)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turn.release()
 
     def close(self) -> None:
         self.engine.dispose()
