@@ -129,22 +129,32 @@ def _said(seen: Any) -> str | None:
 
 
 def _prior(t: Transaction, study: Study) -> tuple[dt.date, float | None] | None:
-    """The date and index of the patient's last earlier study that has a signed report."""
+    """The date of the patient's last earlier nuclear medicine study, and its index where a signed report states one."""
     row = t.execute(
         select(Study, Report)
-        .join(Report, Report.study_key == Study.id)
+        .outerjoin(Report, (Report.study_key == Study.id) & (Report.state == "signed"))
         .where(
             Study.patient_key.in_([p.id for p in family(t, study.patient)]),
             Study.id != study.id,
             Study.study_date < study.study_date,
-            Report.state == "signed",
+            Study.modalities.contains("NM"),
         )
         .order_by(Study.study_date.desc(), Report.number.desc())
         .limit(1)
     ).first()
-    if row is None or len(row[0].study_date) != 8 or not row[0].study_date.isdigit():
+    day = None if row is None else _day(row[0].study_date)
+    if row is None or day is None:
         return None
-    return dt.datetime.strptime(row[0].study_date, "%Y%m%d").date(), row[1].document.get("bone_scan_index_percent")
+    index = None if row[1] is None else row[1].document.get("bone_scan_index_percent")
+    return day, index
+
+
+def _day(text: str) -> dt.date | None:
+    """The day that DICOM writes as 20260402; none of what is no day."""
+    try:
+        return dt.datetime.strptime(text, "%Y%m%d").date()
+    except ValueError:
+        return None
 
 
 def technique_of(picture: Picture | None) -> dict[str, object]:

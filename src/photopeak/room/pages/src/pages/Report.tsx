@@ -49,6 +49,12 @@ export function ReportPage({ study, user, demo }: { study: number; user: User; d
     get<StudyDetail>(`/api/studies/${study}`).then(setDetail, failed)
     void load()
   }, [study])
+  useEffect(() => {
+    // The objects are made after signing, by whoever has time.
+    if (last?.state !== 'signed' || last.objects.length) return
+    const timer = setTimeout(() => void load(), 1500)
+    return () => clearTimeout(timer)
+  }, [reports])
   const draft = () => send<Report[]>('POST', path).then((r) => { take(r); setFault('') }, failed)
   useEffect(() => {
     if (!last || last.state !== 'draft' || sections === last.document.sections || !saved) return
@@ -96,7 +102,7 @@ export function ReportPage({ study, user, demo }: { study: number; user: User; d
       </section>
       <aside class="paper" aria-label="As it will be sent">
         {last ? <iframe key={`${last.key} ${last.state} ${saved}`} title="Report as PDF" src={`${path}/${last.key}/pdf#toolbar=0&navpanes=0&view=FitH`} /> : <p class="empty">The PDF appears here.</p>}
-        {last?.state === 'signed' && <p class="small">Sent as {last.objects.length} DICOM objects: SR, SEG, PDF. <a href={`${path}/${last.key}/pdf`} download>PDF</a></p>}
+        {last?.state === 'signed' && <p class="small">{last.objects.length ? `Kept and sent as ${last.objects.length} DICOM objects: SR, SEG, PDF.` : 'Its DICOM objects are being made …'} <a href={`${path}/${last.key}/pdf`} download>PDF</a></p>}
       </aside>
     </main>
   )
