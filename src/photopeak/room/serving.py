@@ -66,7 +66,8 @@ class Parts:
         self._room = room
         chores = (complete_signed, send_due, deliver_commitments)
         self.work = Work(room, chores) if room.settings.work else None
-        self._node = Node(room, lambda _: self.wake()) if room.settings.dicom else None
+        # An arrival wakes nobody: its study is due when nothing came for a while, and the work looks each second.
+        self._node = Node(room) if room.settings.dicom else None
         self.dicom_port = 0
         self._demo: threading.Thread | None = None
 
