@@ -279,7 +279,7 @@ def test_pixels_and_transfer_syntax_stay(syntax, tmp_path):
 
 def test_a_file_that_cannot_be_written_again_leaves_nothing(tmp_path):
     ds = parse(as_bytes(nm("STATIC"), "rle"), "x")
-    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.8.1"
+    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.999.1"
     with pytest.raises(DicomError, match=r"\(0002,0010\)"):
         anonymise_file(ds, "x", Anonymiser(KEY), tmp_path)
     assert not list(tmp_path.rglob("*.*"))
