@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from photopeak.core import PhotopeakError
+from photopeak.learning.devices import fast_bfloat16
 from photopeak.learning.fit import fit
 from photopeak.learning.plan import Batch, Plan
 from photopeak.learning.regimes import Adversarial, Supervised
@@ -133,3 +134,18 @@ def test_an_adversary_teaches_a_generator_the_mean_and_spread() -> None:
     made = networks["generator"](torch.randn(2000, 2)).detach()
     assert float(made.mean()) == pytest.approx(4, abs=0.5)
     assert 0.1 < float(made.std()) < 1.5
+
+
+def test_half_precision_is_taken_where_it_pays() -> None:
+    """A network says by its output's type which precision it ran in."""
+    seen = []
+
+    def noted(network: nn.Module, batch: Batch) -> torch.Tensor:
+        out = network(batch["x"])
+        seen.append(out.dtype)
+        return functional.mse_loss(out, batch["y"])
+
+    for bf16 in (None, True, False):
+        fit(linear(), Supervised(noted), line(16), Plan(1, 16, 0.01, bf16=bf16))
+    pays = fast_bfloat16("cpu")
+    assert seen == [torch.bfloat16 if pays else torch.float32, torch.bfloat16, torch.float32]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from photopeak.classify.scans import Scans
-from photopeak.recipes.dspic_data import D_2, as_published, clean, copied, images, numbers
+from photopeak.recipes.dspic_data import D_2, apart, as_published, clean, copied, images, numbers
 
 PATIENTS = {"N": 167, "M": 87, "A": 126, "M&A": 4}
 
@@ -39,6 +39,15 @@ def test_as_published_leaks_and_clean_does_not() -> None:
     assert {e.name for e in test} <= {f"{v}{s}" for v in ("anterior", "posterior") for s in ("", " as M", " as A")}
     grown = Counter(e.label for e in train)
     assert grown["M"] / (2 * 61) == pytest.approx(520 / 174, rel=0.02)
+
+
+def test_apart_holds_the_images_of_as_published_without_the_leak() -> None:
+    scans = published()
+    train, test = apart(scans, D_2, seed=0)
+    assert not {e.patient for e in train} & {e.patient for e in test}
+    leaky = as_published(scans, D_2, seed=0)
+    assert {(e.patient, e.name) for e in train + test} == {(e.patient, e.name) for e in leaky[0] + leaky[1]}
+    assert len(test) == pytest.approx(475, rel=0.03)
 
 
 def test_images_are_normalised_one_by_one() -> None:

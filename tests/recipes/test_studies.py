@@ -12,6 +12,7 @@ from photopeak.evaluate import metrics
 from photopeak.evaluate.predictions import Predictions, read_predictions
 from photopeak.learning.bundles import load_bundle
 from photopeak.patients.difficulty import Difficulty
+from photopeak.recipes import leak
 from photopeak.recipes.difficulty import CANDIDATES
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -29,6 +30,28 @@ def test_the_published_network_trains_and_is_tested(tmp_path: Path) -> None:
         c = metrics.confusion(these.truth, these.scores)
         assert record["figures"][f"accuracy {split}"]["value"] == pytest.approx(metrics.accuracy(c))
         assert record["figures"][f"accuracy {split}"].get("leaky", False) is leaks
+
+
+def test_a_leak_shows_where_siblings_are_alike() -> None:
+    told = np.array([[[0.9, 0.95], [0.8, 0.9], [0.8, 0.91]], [[0.7, 0.85], [0.62, 0.79], [0.6, 0.8]]])
+    these = leak.figures(told)
+    gap = these["accuracy, leak: as-published minus apart"]
+    assert gap["value"] == pytest.approx(0.09)
+    assert gap["high"] - gap["value"] == pytest.approx(12.706 * 0.01, rel=1e-3)  # Student's t of one degree of freedom
+    assert these["auc, copies: apart minus clean"]["value"] == pytest.approx(-0.01)
+
+
+def test_the_leak_is_measured_on_several_splits(tmp_path: Path) -> None:
+    options = ["--preset", "smoke", "--device", "cpu", "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")]
+    for _ in range(2):  # the second time nothing is taught
+        done = CliRunner().invoke(root, ["reproduce", "A4-leak", *options])
+        assert done.exit_code == 0, done.output
+    record = json.loads((tmp_path / "r" / "A4-leak" / "smoke.json").read_text())
+    these = read_predictions(tmp_path / "r" / "A4-leak" / "smoke.predictions.csv")
+    assert set(these.folds) == {f"{way}-{seed}" for way in leak.WAYS for seed in (0, 1)}
+    accuracies = [np.array([f == f"apart-{s}" for f in these.folds]) for s in (0, 1)]
+    values = [metrics.accuracy(metrics.confusion(these.truth[i], these.scores[i])) for i in accuracies]
+    assert record["figures"]["accuracy apart"]["value"] == pytest.approx(np.mean(values))
 
 
 def test_the_reader_is_taught_and_measured(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from torch import nn
 
 from photopeak.core import PhotopeakError
 from photopeak.learning.checkpoint import load_checkpoint, save_checkpoint
+from photopeak.learning.devices import fast_bfloat16
 from photopeak.learning.plan import Batch, Plan
 from photopeak.learning.regimes import Networks, Optimisers, Regime
 
@@ -75,10 +76,11 @@ def _epoch(
     for network in networks.values():
         network.train()
     totals: dict[str, torch.Tensor] = {}
+    bf16 = fast_bfloat16(device.type) if plan.bf16 is None else plan.bf16
     for i, batch in enumerate(_batches(data, plan.batch, order)):
         rate = plan.learning_rate * _course(plan, (epoch * steps_an_epoch + i) / (plan.epochs * steps_an_epoch))
         batch = plan.augment(batch, rng)
-        for name, loss in _turns(regime, networks, batch, rng, device, plan.bf16):
+        for name, loss in _turns(regime, networks, batch, rng, device, bf16):
             _step(optimisers[name], loss, rate)
             totals[name] = totals.get(name, loss.new_zeros(())) + loss.detach()
     means = {name: float(total) / steps_an_epoch for name, total in totals.items()}

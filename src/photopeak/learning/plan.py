@@ -28,7 +28,8 @@ class Plan:
     course: Literal["constant", "cosine"] = "constant"
     patience: int | None = None
     seed: int = 0
-    bf16: bool = True
+    bf16: bool | None = None
+    """Whether to compute in bfloat16; unless told, where the device is fast at it."""
 
     def augment(self, batch: Batch, rng: torch.Generator) -> Batch:  # noqa: ARG002  (for those who subclass)
         """The batch as the network sees it in training."""

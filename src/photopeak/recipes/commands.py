@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STUDIES: Final = {
     "A4": "dSPIC-AM on D_2, split as published and by patient",
     "A4-d1": "dSPIC-AM on D_1, without copies",
+    "A4-leak": "how much of A4 is leak, over many splits at a quarter of the pixels",
     "A5": "dSPIC-RM",
     "A5-d1": "dSPIC-RM on D_1",
     "A6": "dSPIC-AM without its pooling layers",
@@ -60,6 +61,8 @@ def reproduce(study: str, preset: str, device: str, jobs: int, teach: bool, work
         click.echo(f"wrote {_difficulty(preset, where, results, started)}")
     elif study == "S1":
         click.echo(f"wrote {_recovery(preset, where, results, started)}")
+    elif study == "A4-leak":
+        click.echo(f"wrote {_leak(preset, where, work, results, started)}")
     elif study == "R1":
         path = _reader(preset, where, jobs if teach else 0, work, results, started)
         click.echo(f"wrote {path}")
@@ -104,6 +107,18 @@ def _published(study: str, preset: str, where: torch.device, work: Path, results
     outcome = Outcome(study, preset, chosen.seeds, cohort | {"patients": chosen.patients}, leaky=True)
     out = results / study / preset
     outcome.figures = ds.study(study, chosen, work, where, out, click.echo)
+    return outcome.write(results, time.monotonic() - started, where)
+
+
+def _leak(preset: str, where: torch.device, work: Path, results: Path, started: float) -> Path:
+    from photopeak.recipes import leak
+    from photopeak.recipes.difficulty import COHORT_SEED
+    from photopeak.recipes.outcome import Outcome
+
+    chosen = leak.PRESETS[preset]
+    cohort = {"protocol": "bone-scan", "cohort": "published", "seed": COHORT_SEED, "difficulty": "frozen"}
+    outcome = Outcome("A4-leak", preset, range(chosen.splits), cohort | {"patients": chosen.patients}, leaky=True)
+    outcome.figures = leak.study(chosen, work, where, results / "A4-leak" / preset, click.echo)
     return outcome.write(results, time.monotonic() - started, where)
 
 

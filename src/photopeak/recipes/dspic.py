@@ -13,21 +13,22 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float16
 from torch import nn
 from torch.nn import functional
 
 from photopeak.classify.scans import Scans
-from photopeak.learning.devices import placed
+from photopeak.learning.devices import fast_bfloat16, placed
 from photopeak.learning.fit import fit
 from photopeak.learning.plan import Batch, Plan
 from photopeak.learning.regimes import Supervised
 from photopeak.networks.dspic import Dspic, Options
-from photopeak.recipes.dspic_data import D_1, D_2, Entered, as_published, clean, images, numbers
+from photopeak.recipes.dspic_data import D_1, D_2, Entered, apart, as_published, clean, images, numbers
 
-SplitName = Literal["as-published", "clean"]
+SplitName = Literal["as-published", "apart", "clean"]
 SPLITS: Final[Mapping[str, Callable[[Scans, Mapping[str, int], int], tuple[list[Entered], list[Entered]]]]] = {
     "as-published": as_published,
+    "apart": apart,
     "clean": clean,
 }
 DATA: Final = {"D_1": D_1, "D_2": D_2}
@@ -42,11 +43,14 @@ class Run:
     split: SplitName = "as-published"
     pooling: bool = True
     seed: int = 0
+    shrink: int = 1
+    """Pixels along each side that are averaged to one, after the copies are made."""
 
     @property
     def name(self) -> str:
         pooling = "" if self.pooling else "-no-pooling"
-        return f"{self.design}{pooling}_{self.data}_{self.split}_{self.seed}"
+        shrunk = "" if self.shrink == 1 else f"-shrunk-{self.shrink}"
+        return f"{self.design}{pooling}{shrunk}_{self.data}_{self.split}_{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,19 @@ def train(run: Run, scans: Scans, plan: Plan, device: torch.device, folder: Path
     """Train one network and ask it for its test images; with ``folder`` the run can be taken up again."""
     training, testing = SPLITS[run.split](scans, DATA[run.data], run.seed)
     torch.manual_seed(run.seed)
-    size = scans.counts.shape[2:]
-    network = Dspic(run.design, (size[0], size[1]), "adaptive", Options(pooling=run.pooling))
+    shown = _shrunk(images(scans, training), run.shrink)
+    size = (int(shown.shape[2]), int(shown.shape[3]))
+    network = Dspic(run.design, size, "adaptive", Options(pooling=run.pooling))
     placed(network, device)
-    examples = {"images": torch.from_numpy(images(scans, training)), "labels": torch.from_numpy(numbers(training))}
+    examples = {"images": torch.from_numpy(shown), "labels": torch.from_numpy(numbers(training))}
     fit(network, Supervised(cross_entropy), examples, plan, folder=folder)
-    return Outcome(testing, probabilities(network, images(scans, testing)))
+    return Outcome(testing, probabilities(network, _shrunk(images(scans, testing), run.shrink)))
+
+
+def _shrunk(these: Float16[np.ndarray, "n 1 row column"], k: int) -> Float16[np.ndarray, "n 1 y x"]:
+    """Means of k × k pixels."""
+    n, _, rows, columns = these.shape
+    return these.reshape(n, 1, rows // k, k, columns // k, k).mean((3, 5), dtype=np.float32).astype(np.float16)
 
 
 def cross_entropy(network: nn.Module, batch: Batch) -> torch.Tensor:
@@ -79,7 +90,7 @@ def probabilities(network: nn.Module, these: Float[np.ndarray, "n 1 row column"]
     device = next(network.parameters()).device
     network.eval()
     out = []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, fast_bfloat16(device.type)):
         for start in range(0, len(these), 64):
             batch = torch.from_numpy(these[start : start + 64]).to(device).float()
             out.append(torch.softmax(network(batch).float(), 1).cpu())

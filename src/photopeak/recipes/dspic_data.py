@@ -63,6 +63,17 @@ def as_published(scans: Scans, data: Mapping[str, int], seed: int) -> tuple[list
     return [e for i, e in enumerate(entered) if i not in held], [e for i, e in enumerate(entered) if i in held]
 
 
+def apart(scans: Scans, data: Mapping[str, int], seed: int) -> tuple[list[Entered], list[Entered]]:
+    """Augmented first, as published, and then split by patient: as many images of the same kinds, without the leak.
+
+    What ``as_published`` gains over this split is the leak alone: both test on copies as well as on originals.
+    """
+    split = split_patients(scans.patients, scans.classes, TEST_SHARE, seed)
+    held = set(split.test.tolist())
+    entered = copied(scans, data, seed)
+    return [e for e in entered if e.patient not in held], [e for e in entered if e.patient in held]
+
+
 def copied(scans: Scans, data: Mapping[str, int], seed: int, double: bool = True) -> list[Entered]:
     """Every image and its copies, as many as the data set grew by; ``double`` enters M&A twice."""
     labels = _image_labels(scans)
