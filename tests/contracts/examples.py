@@ -191,6 +191,15 @@ def moved(engine: str) -> Operator:
     return warp(GRID, Rigid((3.0, -1.0, 2.0), (4.0, 0.0, 9.0)), engine)
 
 
+def diverging(engine: str) -> Operator:
+    from photopeak.physics.diverging import DivergingCamera, Pinhole
+    from photopeak.physics.spect import Orbit
+
+    grid = Grid.volume((5, 6, 7), scaling((8.0, 8.0, 8.0)))
+    mu = torch.full(grid.shape, 0.1, dtype=torch.float64)
+    return DivergingCamera(Pinhole(5.0, 120.0), (9, 10), 9.0).physics(grid, Orbit.circle(3, 60.0), mu, engine).operator
+
+
 def of_views(kind: str) -> Operator:
     from photopeak.physics.motion import Gates, Moving, Rigid, Shifted, warp
 
@@ -218,6 +227,8 @@ class Scaling(Operator):
 OPERATORS = {
     "Adjoint": lambda: Scaling(5).H,
     "Composition": lambda: Scaling(5) @ Scaling(5),
+    "DivergingNumba": lambda: diverging("numba"),
+    "DivergingTorch": lambda: diverging("torch"),
     "Gates": lambda: of_views("gates"),
     "Kernel": sharing,
     "Moving": lambda: of_views("moving"),

@@ -14,7 +14,7 @@ GROUPS = 4
 
 
 @kernel
-def _axis(at: float, n: int) -> tuple[int, int, float, float]:
+def around(at: float, n: int) -> tuple[int, int, float, float]:
     """The two voxels around a place on one axis and their weights; 0 for one that lies outside."""
     low = math.floor(at)
     f = at - low
@@ -30,9 +30,9 @@ def pull(volume: Array, offset: Array, out: Array) -> None:
     for z in numba.prange(shape[0]):
         for y in range(shape[1]):
             for x in range(shape[2]):
-                z0, z1, wz0, wz1 = _axis(z + np.float64(offset[0, z, y, x]), shape[0])
-                y0, y1, wy0, wy1 = _axis(y + np.float64(offset[1, z, y, x]), shape[1])
-                x0, x1, wx0, wx1 = _axis(x + np.float64(offset[2, z, y, x]), shape[2])
+                z0, z1, wz0, wz1 = around(z + np.float64(offset[0, z, y, x]), shape[0])
+                y0, y1, wy0, wy1 = around(y + np.float64(offset[1, z, y, x]), shape[1])
+                x0, x1, wx0, wx1 = around(x + np.float64(offset[2, z, y, x]), shape[2])
                 upper = wy0 * (wx0 * volume[z0, y0, x0] + wx1 * volume[z0, y0, x1])
                 upper += wy1 * (wx0 * volume[z0, y1, x0] + wx1 * volume[z0, y1, x1])
                 lower = wy0 * (wx0 * volume[z1, y0, x0] + wx1 * volume[z1, y0, x1])
@@ -50,9 +50,9 @@ def push(values: Array, offset: Array, parts: Array, out: Array) -> None:
         for z in range(group, shape[0], parts.shape[0]):
             for y in range(shape[1]):
                 for x in range(shape[2]):
-                    z0, z1, wz0, wz1 = _axis(z + np.float64(offset[0, z, y, x]), shape[0])
-                    y0, y1, wy0, wy1 = _axis(y + np.float64(offset[1, z, y, x]), shape[1])
-                    x0, x1, wx0, wx1 = _axis(x + np.float64(offset[2, z, y, x]), shape[2])
+                    z0, z1, wz0, wz1 = around(z + np.float64(offset[0, z, y, x]), shape[0])
+                    y0, y1, wy0, wy1 = around(y + np.float64(offset[1, z, y, x]), shape[1])
+                    x0, x1, wx0, wx1 = around(x + np.float64(offset[2, z, y, x]), shape[2])
                     v = values[z, y, x]
                     part[z0, y0, x0] += wz0 * wy0 * wx0 * v
                     part[z0, y0, x1] += wz0 * wy0 * wx1 * v
