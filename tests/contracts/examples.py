@@ -185,6 +185,31 @@ def spect(engine: str) -> Operator:
     return SpectCamera().physics(grid, Orbit.circle(5, 120.0, 17.0), mu, engine).operator
 
 
+def moved(engine: str) -> Operator:
+    from photopeak.physics.motion import Rigid, warp
+
+    return warp(GRID, Rigid((3.0, -1.0, 2.0), (4.0, 0.0, 9.0)), engine)
+
+
+def diverging(engine: str) -> Operator:
+    from photopeak.physics.diverging import DivergingCamera, Pinhole
+    from photopeak.physics.spect import Orbit
+
+    grid = Grid.volume((5, 6, 7), scaling((8.0, 8.0, 8.0)))
+    mu = torch.full(grid.shape, 0.1, dtype=torch.float64)
+    return DivergingCamera(Pinhole(5.0, 120.0), (9, 10), 9.0).physics(grid, Orbit.circle(3, 60.0), mu, engine).operator
+
+
+def of_views(kind: str) -> Operator:
+    from photopeak.physics.motion import Gates, Moving, Rigid, Shifted, warp
+
+    camera = spect("torch")
+    there = warp(camera.domain, Rigid((5.0, 0.0, 3.0)), "torch")
+    if kind == "gates":
+        return Gates([camera, camera @ there])
+    return Moving(camera, [None, *[there] * 4]) if kind == "moving" else Shifted(camera, torch.rand((5, 2)))
+
+
 class Scaling(Operator):
     """y = 2 x, to compose others from."""
 
@@ -202,12 +227,19 @@ class Scaling(Operator):
 OPERATORS = {
     "Adjoint": lambda: Scaling(5).H,
     "Composition": lambda: Scaling(5) @ Scaling(5),
+    "DivergingNumba": lambda: diverging("numba"),
+    "DivergingTorch": lambda: diverging("torch"),
+    "Gates": lambda: of_views("gates"),
     "Kernel": sharing,
+    "Moving": lambda: of_views("moving"),
     "PetOperator": lambda: PetScanner(100.0, 24, 3, 8.0, 15).operator(PetScanner(100.0, 24, 3, 8.0, 15).grid(8.0, 12)),
     "PlanarNumba": lambda: planar("numba"),
     "PlanarTorch": lambda: planar("torch"),
+    "Shifted": lambda: of_views("shifted"),
     "SpectNumba": lambda: spect("numba"),
     "SpectScatter": scattering,
     "SpectTorch": lambda: spect("torch"),
+    "Warp": lambda: moved("numba"),
+    "WarpTorch": lambda: moved("torch"),
     "Weighted": lambda: Weighted(Scaling(5), torch.arange(5.0)),
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy import ndimage
 
 from photopeak.cli import root
 from photopeak.core import Axis, EnergyWindow, Image, PhotopeakError, Study
@@ -263,3 +264,46 @@ def test_a_ct_of_the_covered_rows_is_enough(phantom):
     whole = run_chain([MuFromCt(), Reconstruct(attenuation=True, **FAST)], with_ct(phantom))
     assert volume(done)[12:24] == pytest.approx(volume(whole), rel=1e-3, abs=1e-2 * float(volume(whole).max()))
     assert volume(done)[:12].max() == 0.0
+
+
+def jumped(phantom, rows: int, columns_at_front: float) -> tuple[Study, np.ndarray]:
+    """The phantom, which lies still for the first two thirds of both heads' views and then moves."""
+    tomo = phantom.tomo(seed=7)
+    image = tomo["counts"]
+    angles = np.array(image.grid.axis("angle").values)
+    late = np.arange(len(angles)) % (len(angles) // 2) >= len(angles) // 3
+    shifts = np.stack(
+        [np.where(late, rows, 0.0), np.where(late, -columns_at_front * np.cos(np.deg2rad(angles)), 0.0)], 1
+    )
+    counts = np.stack([ndimage.shift(v.astype(float), s, order=1) for v, s in zip(image.values, shifts, strict=True)])
+    moved = Image(np.round(counts).astype(np.uint16), image.grid, image.unit)
+    return Study({"counts": moved, "ct": phantom.ct()["ct"]}, tomo.patient, tomo.acquisition), shifts
+
+
+def test_motion_between_views_is_found_and_corrected(phantom, tmp_path: Path):
+    study, shifts = jumped(phantom, 2, 2.0)
+    step = Reconstruct(attenuation=True, motion="estimate", **FAST)
+    with_mu = run(MuFromCt(), study)
+    found = step.projections(with_mu).shifts
+    assert found is not None
+    assert np.abs(found - shifts).mean() < 0.4
+    still, moved, mended = (
+        volume(run(s, w))
+        for s, w in (
+            (dataclasses.replace(step, motion="none"), run(MuFromCt(), with_ct(phantom, seed=7))),
+            (dataclasses.replace(step, motion="none"), with_mu),
+            (step, with_mu),
+        )
+    )
+    distance = [float(np.linalg.norm(v[3:9] - still[3:9])) for v in (moved, mended)]
+    assert distance[1] < 0.6 * distance[0]
+    list(run_recon(step, study, tmp_path, lambda _: None))
+    told = json.loads((tmp_path / "reconstruction.json").read_text())["motion_mm"]
+    assert np.ptp(told["down"]) == pytest.approx(16.0, abs=5.0)
+    assert (tmp_path / "motion.png").stat().st_size > 5000
+
+
+def test_a_patient_who_lies_still_is_left_where_he_is(phantom):
+    study = run(MuFromCt(), with_ct(phantom, seed=7))
+    found = Reconstruct(attenuation=True, motion="estimate", **FAST).projections(study).shifts
+    assert np.abs(found).max() < 0.5  # pixels

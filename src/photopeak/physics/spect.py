@@ -163,17 +163,17 @@ def blur(camera: SpectCamera, grid: Grid, orbit: Orbit) -> Blur:
         nodes = 1
     if nodes in (1, n):
         low = np.broadcast_to(np.arange(n) if nodes == n else np.zeros(n, np.int64), sigma.shape)
-        return Blur(_bells(sigma[:, :nodes]), np.ascontiguousarray(low, np.int64), np.zeros(sigma.shape))
+        return Blur(bells(sigma[:, :nodes]), np.ascontiguousarray(low, np.int64), np.zeros(sigma.shape))
     at = np.linspace(0.0, n - 1.0, nodes)
     node = np.array([np.interp(at, np.arange(n), row) for row in sigma])
     low = np.minimum((np.arange(n) * (nodes - 1)) // (n - 1), nodes - 2)
     below, above = node[:, low] ** 2, node[:, low + 1] ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(above > below, (sigma**2 - below) / (above - below), 0.0)
-    return Blur(_bells(node), np.ascontiguousarray(np.broadcast_to(low, sigma.shape), np.int64), share.clip(0.0, 1.0))
+    return Blur(bells(node), np.ascontiguousarray(np.broadcast_to(low, sigma.shape), np.int64), share.clip(0.0, 1.0))
 
 
-def _bells(sigma: NDArray[np.float64]) -> NDArray[np.float32]:
+def bells(sigma: NDArray[np.float64]) -> NDArray[np.float32]:
     """Half bells of widths in voxels, cut at ``CUT_SIGMA``."""
     tap = np.arange(math.ceil(CUT_SIGMA * float(sigma.max())) + 1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -72,7 +72,9 @@ def osem(
     if iterations < 1 or subsets < 1:
         raise PhotopeakError(f"{iterations} iterations of {subsets} subsets do nothing. Remedy: give at least 1.")
     taken = parts(physics, y, subsets)
-    seen = torch.stack([part.sensitivity for part in taken]).sum(0) > 0
+    seen = taken[0].sensitivity > 0
+    for part in taken[1:]:
+        seen = seen | (part.sensitivity > 0)
     x = seen.to(y) if start is None else start.to(y) * seen
     for i in range(done, iterations):
         for part in taken:

@@ -35,6 +35,7 @@ class Projections:
 
     ``orbit`` has the radius 0 < r only where it is known (``radius_known``). ``weights`` is what decay leaves of
     the activity at the start during each projection; ``frame_s`` is None where the file does not say.
+    ``shifts`` are the patient's, in pixels on each view (rows down, columns right), where they were looked for.
     """
 
     counts: Mapping[str, Counts]
@@ -49,6 +50,7 @@ class Projections:
     lower_kev: tuple[float, float]
     peak_kev: tuple[float, float] | None
     collimator: Collimator | None
+    shifts: Float[np.ndarray, "angle 2"] | None = None
 
 
 def projections(

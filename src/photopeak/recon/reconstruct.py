@@ -19,6 +19,7 @@ from jaxtyping import Float
 from photopeak.core import Entry, Grid, Image, Kind, PhotopeakError, Study
 from photopeak.core.units import FWHM_PER_SIGMA
 from photopeak.core.vocabulary import declare
+from photopeak.physics.motion import Shifted, shifted_views
 from photopeak.physics.operator import Weighted
 from photopeak.physics.physics import Physics
 from photopeak.physics.spect import SpectCamera
@@ -27,6 +28,7 @@ from photopeak.recon.attenuation import mu_map
 from photopeak.recon.chang import chang
 from photopeak.recon.em import osem
 from photopeak.recon.fbp import fbp
+from photopeak.recon.motion import estimated_shifts
 from photopeak.recon.priors import Pairwise, Prior, TotalVariation, bowsher
 from photopeak.recon.projections import Projections, Working, projections
 from photopeak.recon.regularised import bsrem, osl, svrg
@@ -76,7 +78,8 @@ class Reconstruct:
 
     Maximum likelihood, penalised methods :cite:`green1990,ahn2003,twyman2023` and their priors
     :cite:`nuyts2002,bowsher2004,rudin1992`, scatter from windows or photons :cite:`jaszczak1984,ichihara1993,frey1996`,
-    and filtered back-projection with Chang's attenuation correction :cite:`chang1978`.
+    filtered back-projection with Chang's attenuation correction :cite:`chang1978`, and motion between views
+    :cite:`kyme2003`.
     """
 
     algorithm: Algorithm = field(default="osem", metadata={"help": "Method; osl, bsrem and svrg use a prior."})
@@ -100,6 +103,9 @@ class Reconstruct:
     cutoff: float = field(default=0.5, metadata={"help": "Cut-off of the window, as a share of Nyquist."})
     prior: PriorName = field(default="relative", metadata={"help": "Prior of osl, bsrem and svrg."})
     beta: float = field(default=0.003, metadata={"help": "Weight of the prior on the image divided by its mean."})
+    motion: Literal["none", "estimate"] = field(
+        default="none", metadata={"help": "Estimate the patient's shift in every view and correct for it."}
+    )
     blur_mm: float = field(default=0.0, metadata={"help": "FWHM of a Gaussian afterwards."})
     cps_per_mbq: float = field(
         default=0.0, metadata={"help": "The camera's measured counts a second for 1 MBq in air: gives Bq/ml."}
@@ -115,7 +121,7 @@ class Reconstruct:
         made = projections(study, self.energy_kev or None, self.collimator, self.radius_mm or None)
         self._check(made)
         check_memory(made)
-        return made
+        return dataclasses.replace(made, shifts=self._shifts(study, made)) if self.motion == "estimate" else made
 
     def image(self, study: Study, made: Projections, progress: Progress | None = None) -> Image:
         """The image of every gate, in counts, or in Bq/ml for a calibrated camera."""
@@ -133,6 +139,15 @@ class Reconstruct:
         values = np.stack(volumes).reshape(*(g.size for g in made.gates), *made.grid.shape)
         return self._scaled(values, Grid((*made.gates, *made.grid.axes), made.grid.affine_mm, made.grid.frame), made)
 
+    def _shifts(self, study: Study, made: Projections) -> Float[np.ndarray, "angle 2"]:
+        """The patient's shift in every view, from all gates together."""
+        work, mu = Working.of(made, margin=0), self._mu(study, made)
+        camera = dataclasses.replace(self._camera(made), collimator=made.collimator if made.radius_known else None)
+        spect = spect_operator(camera, work.grid, made.orbit, None if mu is None else _tensor(work.into(mu)), "auto")
+        y = work.counts(made.counts["peak"]).sum(0)
+        weights = torch.tensor(made.weights)[:, None, None] * torch.ones(y.shape)
+        return estimated_shifts(spect, _tensor(y), weights).numpy()
+
     def _volume(
         self, study: Study, work: Working, spect: SpectOperator, counted: tuple[Tensor, Tensor | float],
         gate: int, progress: Progress | None,
@@ -142,10 +157,14 @@ class Reconstruct:
         weights = torch.tensor(work.made.weights)[:, None, None]
         whole = spect.gain * len(weights)
         if self.algorithm == "fbp":
-            x = fbp(spect, (y - background) / weights, self.window, self.cutoff) * chang(spect) * whole
+            still = (y - background) / weights
+            if work.made.shifts is not None:
+                still = shifted_views(still, -_tensor(work.made.shifts))
+            x = fbp(spect, still, self.window, self.cutoff) * chang(spect) * whole
             return blurred(x, work.grid, self.blur_mm)
         covered = _tensor(work.covered)[None, :, None]
-        operator = Weighted(spect, weights * covered / whole)
+        before = spect if work.made.shifts is None else Shifted(spect, _tensor(work.made.shifts))
+        operator = Weighted(before, weights * covered / whole)
         if self.scatter == "photons":
             background = settled(self._scattering(work, spect), operator, operator.weights, y, self.subsets)
         physics = Physics(operator, background)

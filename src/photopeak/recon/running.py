@@ -16,6 +16,7 @@ import torch
 from photopeak.core import Image, PhotopeakError, Study
 from photopeak.core.step import record_of, run
 from photopeak.core.writing import whole_file
+from photopeak.recon.motion import save_motion
 from photopeak.recon.picture import save_picture
 from photopeak.recon.projections import Projections
 from photopeak.recon.reconstruct import MuFromCt, Reconstruct
@@ -72,11 +73,17 @@ def run_recon(step: Reconstruct, study: Study, out: Path, tell: Callable[[str], 
     image = step.image(study, made, kept)
     yield write(finished(step, study, made, image), out / "reconstruction.dcm")
     yield save_picture(image, out / "reconstruction.png")
+    motion = None
+    if made.shifts is not None:
+        mm = made.shifts * made.grid.spacing_mm["x"]
+        yield save_motion(mm, made.orbit.angles_deg, out / "motion.png")
+        motion = {"angle_deg": list(made.orbit.angles_deg), "down": mm[:, 0].tolist(), "right": mm[:, 1].tolist()}
     told = {
         "settings": dataclasses.asdict(step),
         "unit": image.unit,
         "total": float(image.values.sum(dtype=np.float64)),
         "objective": kept.objectives,
+        "motion_mm": motion,
         "wall_s": round(time.monotonic() - started, 2),
     }
     with whole_file(out / "reconstruction.json") as part:
