@@ -77,7 +77,8 @@ def train(run: Run, scans: Scans, plan: Plan, device: torch.device, folder: Path
 def _shrunk(these: Float16[np.ndarray, "n 1 row column"], k: int) -> Float16[np.ndarray, "n 1 y x"]:
     """Means of k × k pixels."""
     n, _, rows, columns = these.shape
-    return these.reshape(n, 1, rows // k, k, columns // k, k).mean((3, 5), dtype=np.float32).astype(np.float16)
+    blocks = these.reshape(n, 1, rows // k, k, columns // k, k)
+    return np.asarray(blocks.mean((3, 5), dtype=np.float32), np.float16)
 
 
 def cross_entropy(network: nn.Module, batch: Batch) -> torch.Tensor:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -73,8 +73,9 @@ def _told(run: Run, scans: Scans, preset: Preset, device: torch.device, work: Pa
 
 def joined(these: Sequence[Predictions]) -> Predictions:
     """One table of several, told apart by their folds."""
-    words = [tuple(x for p in these for x in getattr(p, n)) for n in ("patients", "views", "folds", "labels")]
-    return Predictions(*words, these[0].classes, np.concatenate([p.scores for p in these]))
+    names = ("patients", "views", "folds", "labels")
+    words: dict[str, Any] = {n: tuple(x for p in these for x in getattr(p, n)) for n in names}
+    return Predictions(**words, classes=these[0].classes, scores=np.concatenate([p.scores for p in these]))
 
 
 def _values(these: Predictions) -> tuple[float, float]:
@@ -86,7 +87,7 @@ def figures(values: Float[np.ndarray, "split way figure"]) -> dict[str, Figure]:
     out: dict[str, Figure] = {}
     for k, name in enumerate(FIGURES):
         for w, way in enumerate(WAYS):
-            beside = {"leaky": True} if way == "as-published" else {}
+            beside: dict[str, Any] = {"leaky": True} if way == "as-published" else {}
             out[f"{name} {way}"] = _mean(values[:, w, k], **beside)
         for gap, (one, other) in GAPS.items():
             out[f"{name}, {gap}: {one} minus {other}"] = _mean(
@@ -95,7 +96,7 @@ def figures(values: Float[np.ndarray, "split way figure"]) -> dict[str, Figure]:
     return out
 
 
-def _mean(values: Float[np.ndarray, " split"], **beside: bool) -> Figure:
+def _mean(values: Float[np.ndarray, " split"], **beside: Any) -> Figure:
     from scipy import stats
 
     n, mean, sd = len(values), float(values.mean()), float(values.std(ddof=1))
