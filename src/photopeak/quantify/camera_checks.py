@@ -13,6 +13,7 @@ from photopeak.core import Image, PhotopeakError, Study
 from photopeak.core.writing import whole_file
 from photopeak.physics.nuclides import nuclide
 from photopeak.quantify.camera_quality import Checked, centre_of_rotation, sensitivity
+from photopeak.quantify.nema_phantom import image_quality
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +130,24 @@ def sensitivity_checks(path: Path, assume: Sequence[str]) -> Iterator[Check]:
         for k, values in enumerate(views, 1):
             checked = sensitivity(np.asarray(values), a.duration_s, tracer.activity_mbq, left)
             yield Check("sensitivity", f"detector {k}", study, checked)
+
+
+def image_quality_checks(path: Path, ratio: float, cold_mm: Sequence[float], assume: Sequence[str]) -> Iterator[Check]:
+    """One check for each volume of a phantom with six spheres."""
+    from photopeak.dicom import parse_assumptions, read
+
+    for study in read(path, assume=parse_assumptions(tuple(assume))):
+        volumes = [(n, e) for n, e in study.items() if isinstance(e, Image) and _is_volume(e) and n != "ct"]
+        if not volumes:
+            raise PhotopeakError(f"{path}: no reconstructed volume. Remedy: give PET or RECON TOMO images.")
+        for name, image in volumes:
+            spacing = image.grid.spacing_mm
+            edges = (spacing["z"], spacing["y"], spacing["x"])
+            yield Check("image quality", name, study, image_quality(np.asarray(image.values), edges, ratio, cold_mm))
+
+
+def _is_volume(image: Image) -> bool:
+    return tuple(axis.name for axis in image.grid.axes) == ("z", "y", "x")
 
 
 def _images(path: Path, assume: Sequence[str], kinds: tuple[str, ...]) -> Iterator[tuple[Study, Image]]:

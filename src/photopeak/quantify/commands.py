@@ -76,6 +76,20 @@ def sensitivity(path: Path, out: Path | None, assume: tuple[str, ...]) -> None:
     _told(sensitivity_checks(path, assume), out)
 
 
+@_test("image-quality", "Contrast recovery, background variability and lung residual of the NEMA NU 2 phantom.")
+@click.option("--ratio", type=float, required=True, help="Activity concentration of hot spheres over background.")
+@click.option("--cold", default="", metavar="MM,MM", help="Diameters of cold spheres, such as 28,37.")
+def image_quality(path: Path, out: Path | None, assume: tuple[str, ...], ratio: float, cold: str) -> None:
+    """Each volume of the phantom."""
+    from photopeak.quantify.camera_checks import image_quality_checks
+
+    try:
+        diameters = [float(d) for d in cold.split(",") if d.strip()]
+    except ValueError as error:
+        raise click.BadParameter(f"{cold!r}: give diameters in mm, such as 28,37.", param_hint="--cold") from error
+    _told(image_quality_checks(path, ratio, diameters, assume), out)
+
+
 def _told(checks: Iterator[Check], out: Path | None) -> None:
     for check in checks:
         click.echo(f"{check.test}, {check.name}")
