@@ -96,7 +96,11 @@ def test_from_a_file_to_a_report(tmp_path: Path) -> None:
         entries,
         Patient("IQ"),
         Acquisition(
-            "PT", started_at=datetime(2026, 3, 2, 9, 30), duration_s=600.0, decay_correction="NONE", corrections=("ATTN", "SCAT")
+            "PT",
+            started_at=datetime(2026, 3, 2, 9, 30),
+            duration_s=600.0,
+            decay_correction="NONE",
+            corrections=("ATTN", "SCAT"),
         ),
     )
     write(study, tmp_path / "iq")
