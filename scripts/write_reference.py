@@ -86,7 +86,8 @@ def steps_page() -> str:
     """Every registered Step of ours with its docstring, fields, needs and gives."""
     import dataclasses
 
-    from photopeak.core.step import load, registered
+    from photopeak.core.registry import registered
+    from photopeak.core.step import load
 
     parts = [f"# Steps\n\n{NOTE}Each is also a command, `photopeak NAME STUDY`, and its fields are the options.\n"]
     for name, entry in registered().items():

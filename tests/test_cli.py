@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from photopeak import __version__, cli
 from photopeak.core import PhotopeakError
-from photopeak.core.step import registered
+from photopeak.core.registry import registered
 
 PHOTOPEAK = Path(sys.executable).with_name("photopeak")
 

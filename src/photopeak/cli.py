@@ -34,7 +34,7 @@ class Root(click.Group):
     """A group whose members are imported only when called."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        from photopeak.core.step import registered
+        from photopeak.core.registry import registered
 
         return [*COMMANDS, *(n for n in registered() if n not in COMMANDS)]
 
@@ -43,7 +43,7 @@ class Root(click.Group):
             module, attribute = COMMANDS[name][0].split(":")
             command: click.Command = getattr(importlib.import_module(module), attribute)
             return command
-        from photopeak.core.step import registered
+        from photopeak.core.registry import registered
 
         if name not in registered():
             return None
@@ -53,7 +53,7 @@ class Root(click.Group):
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # Written from the table and the entry points alone: importing every command would take seconds.
-        from photopeak.core.step import registered
+        from photopeak.core.registry import registered
 
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])

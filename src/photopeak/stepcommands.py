@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from photopeak.core.errors import PhotopeakError
-from photopeak.core.step import load, registered, run
+from photopeak.core.registry import registered
+from photopeak.core.step import load, run
 
 _TYPES: dict[Any, click.ParamType[Any]] = {
     int: click.INT,

@@ -21,6 +21,7 @@ from photopeak.core import (
     UnitError,
     check_chain,
     load,
+    registry,
     run,
     run_chain,
 )
@@ -182,16 +183,16 @@ def installed(monkeypatch):
     """Registers entry points for one test."""
 
     def register(*entries: EntryPoint) -> None:
-        monkeypatch.setattr(steps, "entry_points", lambda group: entries)
-        steps.registered.cache_clear()
+        monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+        registry.registered.cache_clear()
 
     yield register
-    steps.registered.cache_clear()
+    registry.registered.cache_clear()
 
 
 def test_registered_steps_load_by_name(installed) -> None:
-    installed(EntryPoint("peak", f"{Peak.__module__}:Peak", steps.GROUP))
-    assert list(steps.registered()) == ["peak"]
+    installed(EntryPoint("peak", f"{Peak.__module__}:Peak", registry.GROUP))
+    assert list(registry.registered()) == ["peak"]
     assert load("peak") is Peak
     assert steps.name_of(Peak()) == "peak"
     assert steps.name_of(Probability) == "Probability"
@@ -200,6 +201,6 @@ def test_registered_steps_load_by_name(installed) -> None:
 
 
 def test_two_steps_of_one_name_are_refused(installed) -> None:
-    installed(*(EntryPoint("peak", f"{package}:Peak", steps.GROUP) for package in ("one", "another")))
+    installed(*(EntryPoint("peak", f"{package}:Peak", registry.GROUP) for package in ("one", "another")))
     with pytest.raises(PhotopeakError, match=r"two Steps are called 'peak'.*uninstall"):
-        steps.registered()
+        registry.registered()

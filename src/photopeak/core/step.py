@@ -16,9 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -26,10 +23,9 @@ import numpy as np
 from photopeak.core.entries import Entry, Image, Measurement, unit_of
 from photopeak.core.errors import ChainError, MissingEntry, PhotopeakError, UnitError
 from photopeak.core.references import references_of
+from photopeak.core.registry import registered
 from photopeak.core.study import Json, Record, Study
 from photopeak.core.vocabulary import Kind, kind_of
-
-GROUP = "photopeak.steps"
 
 
 @runtime_checkable
@@ -162,20 +158,6 @@ def _json(value: Any) -> Json:
     if isinstance(value, np.generic):
         return _json(value.item())
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-@cache
-def registered() -> Mapping[str, EntryPoint]:
-    """Every Step that is installed, ours and plugins', by name, without importing any."""
-    found: dict[str, EntryPoint] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
-        other = found.setdefault(entry.name, entry)
-        if other.value != entry.value:
-            raise PhotopeakError(
-                f"two Steps are called {entry.name!r}: {other.value} and {entry.value}. "
-                "Remedy: uninstall one of the two packages, or ask its author for another name."
-            )
-    return MappingProxyType(found)
 
 
 def load(name: str) -> StepType:

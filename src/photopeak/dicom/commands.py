@@ -199,7 +199,8 @@ def cite(what: tuple[str, ...], assume: tuple[str, ...]) -> None:
 
 def _references(what: str, assume: tuple[str, ...]) -> list[str]:
     from photopeak.core.references import references_of
-    from photopeak.core.step import load, registered
+    from photopeak.core.registry import registered
+    from photopeak.core.step import load
 
     if what in registered() and not Path(what).exists():
         return list(references_of(load(what)))
