@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, UInt8, UInt16
 from torch import nn
 
+from photopeak.learning.devices import has_bfloat16
 from photopeak.networks.reader import Reading
 
 BATCH = 16
@@ -58,7 +59,7 @@ def _readings(network: nn.Module, counts: UInt16[np.ndarray, "n 2 row column"]) 
     network.eval()
     for start in range(0, len(counts), BATCH):
         batch = torch.from_numpy(counts[start : start + BATCH].astype(np.float32)).to(where)
-        with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16):
+        with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, has_bfloat16(where.type)):
             yield network(batch)
 
 

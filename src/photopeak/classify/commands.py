@@ -96,5 +96,5 @@ def classify(data: Path, out: Path, start: str, epochs: int, seed: int, device: 
     for name in ("auc", "auc_M", "auc_A"):
         if name in figures:
             f = figures[name]
-            click.echo(f"{name:6s} {f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f}), {f['n']} patients held back")
-    click.echo(f"wrote {out}")
+            click.echo(f"{name:6s} {f.value:.3f} ({f.low:.3f} to {f.high:.3f}), {f.n} patients held back")
+    click.echo(f"wrote {out}, with report.html and report.pdf")

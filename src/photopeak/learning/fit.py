@@ -19,6 +19,7 @@ from torch import nn
 
 from photopeak.core import PhotopeakError
 from photopeak.learning.checkpoint import load_checkpoint, save_checkpoint
+from photopeak.learning.devices import has_bfloat16
 from photopeak.learning.plan import Batch, Plan
 from photopeak.learning.regimes import Networks, Optimisers, Regime
 
@@ -93,10 +94,10 @@ def _epoch(
 def _turns(
     regime: Regime, networks: Networks, batch: Batch, rng: torch.Generator, device: torch.device, bf16: bool
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """The regime's turns, each computed in bfloat16 where the plan says so; the caller steps between two."""
+    """The regime's turns, in bfloat16 where the plan says so and the device can; the caller steps between two."""
     turns = iter(regime.steps(networks, batch, rng))
     while True:
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16 and has_bfloat16(device.type)):
             turn = next(turns, None)
         if turn is None:
             return

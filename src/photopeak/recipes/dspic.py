@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from photopeak.classify.scans import Scans
-from photopeak.learning.devices import placed
+from photopeak.learning.devices import has_bfloat16, placed
 from photopeak.learning.fit import fit
 from photopeak.learning.plan import Batch, Plan
 from photopeak.learning.regimes import Supervised
@@ -79,7 +79,7 @@ def probabilities(network: nn.Module, these: Float[np.ndarray, "n 1 row column"]
     device = next(network.parameters()).device
     network.eval()
     out = []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, has_bfloat16(device.type)):
         for start in range(0, len(these), 64):
             batch = torch.from_numpy(these[start : start + 64]).to(device).float()
             out.append(torch.softmax(network(batch).float(), 1).cpu())

@@ -14,24 +14,28 @@ import numpy as np
 import torch
 
 from photopeak.classify.asking import diagnoses
-from photopeak.classify.reader import load_model
+from photopeak.classify.reader import load_model, model_of
 from photopeak.classify.scans import Scans
 from photopeak.classify.teaching import TeachReader, examples, mirror_of, teach_all, teach_judgement
 from photopeak.core import PhotopeakError
 from photopeak.core.writing import whole_folder
 from photopeak.evaluate.predictions import Predictions, write_predictions
-from photopeak.evaluate.summary import Resampling, evaluate
-from photopeak.learning.bundles import put_bundle
+from photopeak.evaluate.report import Told, report, write_report
+from photopeak.evaluate.summary import Figures, Resampling, compare, evaluate
+from photopeak.learning.bundles import load_bundle, put_bundle
 from photopeak.learning.devices import placed
 from photopeak.learning.fit import fit
 from photopeak.learning.regimes import Supervised
 from photopeak.learning.splits import split_patients
 from photopeak.networks.reader import Reader
-from photopeak.recipes import reader as r1
+from photopeak.recipes.bundle_readings import bundle_predictions, hashes
+from photopeak.recipes.outcome import provenance
 from photopeak.recipes.reader_measure import calibrate, calibrate_doubt, measure
 from photopeak.recipes.reader_study import half
 
 HELD_SHARE = 0.25
+TAUGHT = "taught"
+RESAMPLING = Resampling(1000)
 FEWEST_OF_EACH = 9
 """Patients with and without each disease among those held back, without whom nothing can be promised at 90 %."""
 
@@ -45,7 +49,7 @@ class Course:
     seed: int = 0
 
 
-def train_reader(scans: Scans, course: Course, device: torch.device, out: Path) -> dict[str, Any]:
+def train_reader(scans: Scans, course: Course, device: torch.device, out: Path) -> Figures:
     """Teach on three quarters of the patients, calibrate and measure on the rest, and write a bundle to ``out``.
 
     With pixel truth everything is taught. Without, the judgement alone is: the layers that see regions and lesions stay
@@ -72,7 +76,8 @@ def train_reader(scans: Scans, course: Course, device: torch.device, out: Path) 
     fit(network, regime, examples(teaching), plan, lambda: -_loss(network, held), work)
     for values in network.state_dict().values():  # calibrated as it will be loaded: in half precision
         values.copy_(half(values).to(values.dtype))
-    figures = _write(network, names, _calibrated(network, held, names, course, pixels), held, course, out)
+    calibrated = _calibrated(network, held, names, course, pixels)
+    figures = _write(network, names, calibrated, (teaching, held), course, work / "log.csv", out)
     shutil.rmtree(work, ignore_errors=True)
     return figures
 
@@ -122,27 +127,73 @@ def _calibrated(network: Reader, held: Scans, names: tuple[str, ...], course: Co
 
 
 def _write(
-    network: Reader, names: tuple[str, ...], calibrated: dict[str, Any], held: Scans, course: Course, out: Path
-) -> dict[str, Any]:
-    """The bundle, with the held patients' predictions and figures beside it, whole or not at all."""
-    n = len(held)
-    scores = r1.reader_scores(network, held)
-    these = Predictions(held.patients, ("both",) * n, ("held",) * n, held.classes, ("N", "M", "A"), scores)
-    figures = {k: dataclasses.asdict(f) for k, f in evaluate(these, "patient", Resampling(1000)).items()}
+    network: Reader,
+    names: tuple[str, ...],
+    calibrated: dict[str, Any],
+    parts: tuple[Scans, Scans],
+    course: Course,
+    log: Path,
+    out: Path,
+) -> Figures:
+    """The bundle, with the held patients' predictions, figures and a report beside it, whole or not at all."""
+    teaching, held = parts
     model = {
         "network": "photopeak.networks.reader:Reader",
         "regions": list(names),
         "calibration": calibrated,
         "taught": dataclasses.asdict(course),
-        "measured": {k: figures[k] for k in ("auc", "auc_M", "auc_A") if k in figures},
+        "taught_scans": hashes(teaching),
     }
     card = (
         "# A bone-scan reader taught on one's own cohort\n\nResearch software, not a medical device.\n\n"
-        f"Taught from {course.start or 'nothing'} for at most {course.epochs} epochs; calibrated and measured on {n} "
-        "patients held back, who also chose the epoch: measure it anew on others before you trust it.\n"
+        f"Taught from {course.start or 'nothing'} for at most {course.epochs} epochs; calibrated and measured on "
+        f"{len(held)} patients held back, who also chose the epoch: measure it anew on others before you trust it.\n"
     )
     with whole_folder(out) as folder:
-        put_bundle(folder, {k: half(v) for k, v in network.state_dict().items()}, model, card)
-        write_predictions(these, folder / "held.predictions.csv")
-        (folder / "held.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        weights = {k: half(v) for k, v in network.state_dict().items()}
+        sha256 = put_bundle(folder, weights, model, card)
+        shutil.copy(log, folder / "log.csv")
+        measured, figures = _measured(folder, held, course)
+        model["measured"] = {k: dataclasses.asdict(figures[k]) for k in ("auc", "auc_M", "auc_A") if k in figures}
+        put_bundle(folder, weights, model, card)
+        write_predictions(measured.readings[TAUGHT], folder / "held.predictions.csv")
+        text = json.dumps({k: dataclasses.asdict(f) for k, f in figures.items()}, indent=1)
+        (folder / "held.json").write_text(text + "\n", encoding="utf-8")
+        told = _told(len(teaching), len(held), course, sha256, folder / "log.csv")
+        write_report(report(measured.readings, measured.parts, told), folder)
     return figures
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """The predictions of the held patients by reader, and their figures."""
+
+    readings: dict[str, Predictions]
+    parts: dict[str, Figures]
+
+
+def _measured(bundle: Path, held: Scans, course: Course) -> tuple[_Measured, Figures]:
+    """What was taught against what it was taught from, where there was something."""
+    mine = bundle_predictions(model_of(str(bundle), load_bundle(bundle)), held)
+    if not course.start:
+        figures = evaluate(mine, "patient", RESAMPLING)
+        return _Measured({TAUGHT: mine}, {TAUGHT: figures}), figures
+    start = f"start ({Path(course.start).name})"
+    before = bundle_predictions(load_model(course.start), held)
+    both = compare(mine, before, "patient", RESAMPLING)
+    parts = {TAUGHT: both.a, start: both.b, f"{TAUGHT} − {start}": both.difference}
+    return _Measured({TAUGHT: mine, start: before}, parts), both.a
+
+
+def _told(taught: int, held: int, course: Course, sha256: str, log: Path) -> Told:
+    split = (
+        f"Split by patient, by class, with seed {course.seed}: {taught} scans were taught with, {held} held back. No "
+        "patient is on both sides."
+    )
+    limits = (
+        "Those held back said when to stop, and the temperatures and sets of answers are fitted to them: calibration "
+        "is better here than it will be. Measure the bundle on other patients with photopeak evaluate --cohort.",
+    )
+    made_by = provenance() | {"weights": f"sha256 {sha256}", "intervals": f"{RESAMPLING.resamples} resamples, seed 0"}
+    made_by |= {"taught": ", ".join(f"{k} {v or 'nothing'}" for k, v in dataclasses.asdict(course).items())}
+    return Told("A bone-scan reader, taught on one's own cohort", split, made_by, limits, log)
