@@ -24,7 +24,7 @@ def bundle_predictions(model: Model, scans: Scans) -> Predictions:
 
     A scan of one view is read with the temperature of that view.
     """
-    there = scans.counts.any(axis=(2, 3))
+    there = scans.counts.max(axis=(2, 3)) > 0
     views = tuple(ABSENT[bool(a), bool(p)] for a, p in there)
     temperature = np.array([model.doubt[v].temperature for v in views])
     p = expit(diagnoses(model.network, scans.counts).astype(np.float64) / temperature)

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ import torch
 
 from photopeak.classify.asking import diagnoses
 from photopeak.classify.reader import load_model, model_of
-from photopeak.classify.scans import Scans
-from photopeak.classify.teaching import TeachReader, examples, mirror_of, teach_all, teach_judgement
+from photopeak.classify.scans import LESIONS, Scans
+from photopeak.classify.teaching import TeachReader, examples, mirror_of, teach_all, teach_judgement, teach_marks
 from photopeak.core import PhotopeakError
 from photopeak.core.writing import whole_folder
 from photopeak.evaluate.predictions import Predictions, write_predictions
@@ -25,12 +26,12 @@ from photopeak.evaluate.summary import Figures, Resampling, compare, evaluate
 from photopeak.learning.bundles import load_bundle, put_bundle
 from photopeak.learning.devices import placed
 from photopeak.learning.fit import fit
-from photopeak.learning.regimes import Supervised
+from photopeak.learning.regimes import Loss, Supervised
 from photopeak.learning.splits import split_patients
 from photopeak.networks.reader import Reader
 from photopeak.recipes.bundle_readings import bundle_predictions, hashes
 from photopeak.recipes.outcome import provenance
-from photopeak.recipes.reader_measure import calibrate, calibrate_doubt, measure
+from photopeak.recipes.reader_measure import LISTED_FALSE_AN_IMAGE, calibrate, calibrate_doubt, measure, threshold_at
 from photopeak.recipes.reader_study import half
 
 HELD_SHARE = 0.25
@@ -49,10 +50,13 @@ class Course:
     seed: int = 0
 
 
-def train_reader(scans: Scans, course: Course, device: torch.device, out: Path) -> Figures:
+def train_reader(
+    scans: Scans, course: Course, device: torch.device, out: Path, tell: Callable[[str], None] | None = None
+) -> Figures:
     """Teach on three quarters of the patients, calibrate and measure on the rest, and write a bundle to ``out``.
 
-    With pixel truth everything is taught. Without, the judgement alone is: the layers that see regions and lesions stay
+    With pixel truth everything is taught. Where readers marked lesions and nobody drew bones, the last layer that draws
+    lesions is, and the judgement. Without, the judgement alone is: the layers that see regions and lesions stay
     as they are in the bundle that was started from, and so does what was calibrated for them. A cut run goes on.
     """
     split = split_patients(scans.patients, scans.classes, HELD_SHARE, course.seed)
@@ -68,18 +72,35 @@ def train_reader(scans: Scans, course: Course, device: torch.device, out: Path) 
     placed(network, device)
     rate = 3e-4 if course.start else 1.5e-3
     plan = TeachReader(course.epochs, 16, rate, "cosine", 5, course.seed, mirrored=mirror_of(names))
-    if not pixels:
-        for name, weights in network.named_parameters():
-            weights.requires_grad_(name.startswith("judge."))
+    loss, layers = _course_of(scans)
+    for name, weights in network.named_parameters():
+        weights.requires_grad_(name.startswith(layers))
+    before = {k: v.detach().clone() for k, v in network.maps.state_dict().items()}
     work = out.with_name(f".{out.name}.{_fingerprint(scans, course)}.work")
-    regime = Supervised(teach_all if pixels else teach_judgement, 0.02)
-    fit(network, regime, examples(teaching), plan, lambda: -_loss(network, held), work)
+    fit(network, Supervised(loss, 0.02), examples(teaching), plan, lambda: -_loss(network, held), work, tell)
+    if not pixels:
+        _restore_regions(network, before)
     for values in network.state_dict().values():  # calibrated as it will be loaded: in half precision
         values.copy_(half(values).to(values.dtype))
     calibrated = _calibrated(network, held, names, course, pixels)
     figures = _write(network, names, calibrated, (teaching, held), course, work / "log.csv", out)
     shutil.rmtree(work, ignore_errors=True)
     return figures
+
+
+def _course_of(scans: Scans) -> tuple[Loss, tuple[str, ...]]:
+    """What is taught, by what truth there is: the loss, and the layers by the beginnings of their names."""
+    if scans.regions.any():
+        return teach_all, ("",)
+    return (teach_marks, ("judge.", "maps.")) if scans.lesions.any() else (teach_judgement, ("judge.",))
+
+
+def _restore_regions(network: Reader, before: dict[str, torch.Tensor]) -> None:
+    """One layer draws lesions and regions; nothing taught the regions, but decay moved their weights."""
+    for k, values in network.maps.state_dict().items():
+        # Two views, each the maps of lesions and then of regions, each map four pixels.
+        now, then = (x.unflatten(0, (2, -1, 4)) for x in (values, before[k]))
+        now[:, len(LESIONS) :] = then[:, len(LESIONS) :]
 
 
 def _beginning(scans: Scans, course: Course) -> tuple[Reader, tuple[str, ...]]:
@@ -123,7 +144,11 @@ def _calibrated(network: Reader, held: Scans, names: tuple[str, ...], course: Co
         return calibrate(network, measure(network, dataclasses.replace(held, region_names=names)), held)
     model = load_model(course.start)
     logits = diagnoses(network, held.counts).astype(np.float64)
-    return {**calibrate_doubt(network, logits, held), "lesion": model.lesion, "bsi_k": model.bsi_k}
+    lesion = model.lesion
+    if held.lesions.any():
+        measured = measure(network, dataclasses.replace(held, region_names=names))
+        lesion = threshold_at(measured, LISTED_FALSE_AN_IMAGE, 2 * len(held))
+    return {**calibrate_doubt(network, logits, held), "lesion": lesion, "bsi_k": model.bsi_k}
 
 
 def _write(
