@@ -42,7 +42,7 @@ def roc_figure(readings: Readings) -> Figure:
 
 
 def reliability_figure(readings: Readings) -> Figure:
-    """The share of positives against the mean probability, in ten bins of equal mass, with Wilson's 95 % interval."""
+    """The share of positives against the mean probability, in up to ten bins of equal mass, with Wilson's interval."""
     return _grid(readings, [_reliability])
 
 
@@ -194,7 +194,8 @@ def _roc_band(
 
 def _reliability(ax: Axes, readings: Readings, k: int) -> None:
     for name, colour, positive, score in _each(readings, k):
-        table = reliability(positive, score, equal="mass")
+        bins = min(10, max(2, len(positive) // 10))  # a bin of a few cases would show scatter alone
+        table = reliability(positive, score, bins, equal="mass")
         ax.plot(table[:, 0], table[:, 1], "o-", color=colour, ms=3.5, label=name)
         ax.vlines(table[:, 0], *_wilson(table[:, 1], table[:, 2]), color=colour, lw=1, alpha=0.6)
     _diagonal(ax)

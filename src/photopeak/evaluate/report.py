@@ -109,7 +109,7 @@ def _curves(cases: Mapping[str, Predictions], level: Level) -> Section:
             Picture(
                 "calibration",
                 plots.reliability_figure(cases),
-                "Calibration: ten bins of as many cases; on the dotted line a probability is what it says.",
+                "Calibration: bins of as many cases each, with Wilson's intervals; on the dotted line all is as said.",
             ),
             Picture(
                 "decision",

@@ -220,5 +220,7 @@ def _told(taught: int, held: int, course: Course, sha256: str, log: Path) -> Tol
         "is better here than it will be. Measure the bundle on other patients with photopeak evaluate --cohort.",
     )
     made_by = provenance() | {"weights": f"sha256 {sha256}", "intervals": f"{RESAMPLING.resamples} resamples, seed 0"}
-    made_by |= {"taught": ", ".join(f"{k} {v or 'nothing'}" for k, v in dataclasses.asdict(course).items())}
+    made_by |= {
+        "taught": ", ".join(f"{k} {'nothing' if v == '' else v}" for k, v in dataclasses.asdict(course).items())
+    }
     return Told("A bone-scan reader, taught on one's own cohort", split, made_by, limits, log)
