@@ -110,6 +110,35 @@ def test_images_that_are_no_scan_are_refused(metastatic: Study, change: object, 
     assert "Remedy" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("size", "pixel_mm", "said"),
+    [
+        ((256, 256), (2.4, 2.4), "256 × 256 pixels of 2.40 × 2.40 mm are no whole body"),
+        ((1024, 256), (0.0, 0.0), "PixelSpacing"),
+    ],
+)
+def test_a_matrix_that_holds_no_body_is_refused(
+    metastatic: Study, size: tuple[int, int], pixel_mm: tuple[float, float], said: str
+) -> None:
+    values = np.asarray(metastatic["counts"].values)[:, : size[0]].sum(2, keepdims=True) // 64
+    grid = Grid.planar(("anterior", "posterior"), size, pixel_mm)
+    spread = np.concatenate((np.repeat(values, 64, 2), np.zeros((2, size[0], size[1] - 64), values.dtype)), 2)
+    image = Image(np.ascontiguousarray(spread), grid, "{counts}")
+    with pytest.raises(PhotopeakError, match=said):
+        whole_body(Study({"counts": image}, metastatic.patient, metastatic.acquisition))
+
+
+def test_pixels_that_are_not_square_are_made_so(metastatic: Study) -> None:
+    values = np.asarray(metastatic["counts"].values)
+    halved = values.reshape(2, 512, 2, 256).sum(2)  # rows twice as high
+    grid = Grid.planar(("anterior", "posterior"), (512, 256), (4.8, 2.4))
+    image = Image(np.ascontiguousarray(halved.astype(values.dtype)), grid, "{counts}")
+    tall = whole_body(Study({"counts": image}, metastatic.patient, metastatic.acquisition)).both.astype(float)
+    square = whole_body(metastatic).both.astype(float)
+    assert tall.sum() == pytest.approx(square.sum(), rel=0.01)
+    assert np.corrcoef(tall.ravel(), square.ravel())[0, 1] > 0.9
+
+
 def test_other_examinations_are_refused(metastatic: Study) -> None:
     static = dataclasses.replace(metastatic.acquisition, kind="STATIC")
     with pytest.raises(PhotopeakError, match="takes whole-body scans"):

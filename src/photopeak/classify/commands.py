@@ -72,7 +72,10 @@ def train() -> None:
 
 @train.command()
 @click.option(
-    "--data", required=True, type=click.Path(exists=True, path_type=Path), help="Cohort: folder or cohort.csv."
+    "--data",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Cohort, CSV of paths and labels, or LabelMe files.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the bundle.")
 @click.option("--start", default=SHIPPED, show_default=True, help="Bundle to start from; '' is from nothing.")
@@ -85,16 +88,19 @@ def classify(data: Path, out: Path, start: str, epochs: int, seed: int, device: 
     A quarter of the patients is held back, to stop early, to calibrate and to measure. A cut run goes on.
     """
     from photopeak.classify.scans import scans_of
-    from photopeak.dicom.cohort import Cohort
     from photopeak.learning.devices import device as device_of
+    from photopeak.recipes.own_scans import OwnScans, own_scans
     from photopeak.recipes.training import Course, train_reader
 
     if out.exists():
         raise PhotopeakError(f"{out} is there already. Remedy: name another folder.")
-    scans = scans_of(Cohort(data.parent if data.is_file() else data), quiet=False)
-    figures = train_reader(scans, Course(start, epochs, seed), device_of(device), out)
+    source = own_scans(data)
+    for path in source.left_out if isinstance(source, OwnScans) else ():
+        click.echo(f"left out: the readers of {path} are tied", err=True)
+    scans = scans_of(source, quiet=False)
+    figures = train_reader(scans, Course(start, epochs, seed), device_of(device), out, click.echo)
     for name in ("auc", "auc_M", "auc_A"):
         if name in figures:
             f = figures[name]
-            click.echo(f"{name:6s} {f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f}), {f['n']} patients held back")
-    click.echo(f"wrote {out}")
+            click.echo(f"{name:6s} {f.value:.3f} ({f.low:.3f} to {f.high:.3f}), {f.n} patients held back")
+    click.echo(f"wrote {out}, with report.html and report.pdf")

@@ -17,7 +17,7 @@ from photopeak.classify.bsi import bone_scan_index
 from photopeak.classify.lesions import Lesion, lesions_of
 from photopeak.classify.views import SIZE, VIEWS, Views, whole_body
 from photopeak.core import Entry, Image, Kind, Mask, Measurement, PhotopeakError, Study
-from photopeak.learning.bundles import load_bundle
+from photopeak.learning.bundles import Bundle, load_bundle
 from photopeak.learning.devices import placed
 from photopeak.networks.reader import Reader
 
@@ -56,7 +56,11 @@ class Model:
 @lru_cache(maxsize=4)
 def load_model(name: str = SHIPPED) -> Model:
     """The reader of a bundle, ready on the processor."""
-    bundle = load_bundle(name)
+    return model_of(name, load_bundle(name))
+
+
+def model_of(name: str, bundle: Bundle) -> Model:
+    """The reader that a bundle holds."""
     m = bundle.model
     try:
         regions = tuple(m["regions"])

@@ -121,6 +121,14 @@ def read_labelme(data: bytes, name: str, shape: tuple[int, int] | None = None, v
     return tuple(marks)
 
 
+def image_of(data: bytes, name: str) -> str:
+    """The ``imagePath`` of a LabelMe file: what it was drawn on, as seen from where it lies."""
+    path = _document(data, name[:200]).get("imagePath")
+    if not isinstance(path, str) or not path or not path.isprintable():
+        raise PhotopeakError(f"{name[:200]}: its imagePath names no image. {_SAVE_AGAIN}")
+    return path
+
+
 def write_labelme(marks: Sequence[Mark], shape: tuple[int, int], image: str = "planar.dcm") -> bytes:
     """A LabelMe file that reads back as these marks; ``shape`` is (rows, columns) of a view, ``image`` its file."""
     if len(marks) > MAX_SHAPES or sum(len(mark.points_px) for mark in marks) > MAX_POINTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from functools import cache
 
 import torch
 from torch import nn

@@ -34,11 +34,13 @@ def fit(
     plan: Plan,
     score: Score | None = None,
     folder: Path | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> None:
     """Teach ``networks`` in place, on the device they are on.
 
     With ``score`` the weights that scored best are kept, and ``plan.patience`` can end the training early. With
     ``folder`` each epoch ends with a line in ``log.csv`` and a checkpoint; called again, it goes on from there.
+    ``tell`` is told in words how each epoch went, how long the rest may take, and why the training ends.
     """
     named = {"network": networks} if isinstance(networks, nn.Module) else networks
     device = next(next(iter(named.values())).parameters()).device
@@ -50,15 +52,34 @@ def fit(
     steps_an_epoch = math.ceil(_count(data) / plan.batch)
     for epoch in range(first, plan.epochs):
         if best.waited(epoch, plan.patience):
+            _say(tell, f"stopped early: {plan.patience} epochs without a better score")
             break
         started = time.monotonic()
         losses = _epoch(named, regime, optimisers, data, plan, epoch, steps_an_epoch)
         figure = None if score is None else score()
         best.see(figure, epoch)
-        log.write(epoch, losses, figure, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        log.write(epoch, losses, figure, seconds)
+        _say(tell, _epoch_in_words(plan, epoch, losses, figure, seconds))
         if folder is not None:
             save_checkpoint(folder, named, optimisers, best.state, epoch + 1)
     best.restore()
+    if "score" in best.state:
+        _say(tell, f"kept: epoch {int(best.state['epoch']) + 1}, score {float(best.state['score']):.4g}")
+
+
+def _say(tell: Callable[[str], None] | None, words: str) -> None:
+    if tell is not None:
+        tell(words)
+
+
+def _epoch_in_words(plan: Plan, epoch: int, losses: Mapping[str, float], score: float | None, seconds: float) -> str:
+    """One line: how far, how well, and at most how long it still takes."""
+    loss = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    held = "" if score is None else f", score {score:.4g}"
+    left = seconds * (plan.epochs - epoch - 1)
+    rest = f"{left:.0f} s" if left < 120 else f"{left / 60:.0f} min"
+    return f"epoch {epoch + 1} of {plan.epochs}: loss {loss}{held}, {seconds:.1f} s, at most {rest} left"
 
 
 def _epoch(
@@ -95,7 +116,7 @@ def _epoch(
 def _turns(
     regime: Regime, networks: Networks, batch: Batch, rng: torch.Generator, device: torch.device, bf16: bool
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """The regime's turns, each computed in bfloat16 where the plan says so; the caller steps between two."""
+    """The regime's turns, in bfloat16 where the plan says so and the device can; the caller steps between two."""
     turns = iter(regime.steps(networks, batch, rng))
     while True:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):

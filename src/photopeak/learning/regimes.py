@@ -18,6 +18,7 @@ from torch.nn import functional
 from photopeak.learning.plan import Batch
 
 Networks = Mapping[str, nn.Module]
+Loss = Callable[[nn.Module, Batch], torch.Tensor]
 Optimisers = dict[str, torch.optim.Optimizer]
 
 
@@ -34,7 +35,7 @@ class Regime(Protocol):
 class Supervised:
     """One network, one loss: ``loss(network, batch)``."""
 
-    loss: Callable[[nn.Module, Batch], torch.Tensor]
+    loss: Loss
     weight_decay: float = 0.0
 
     def optimisers(self, networks: Networks, learning_rate: float) -> Optimisers:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from photopeak import __version__
 from photopeak.core.writing import whole_file
 from photopeak.learning.devices import cores
 
@@ -43,7 +44,7 @@ class Outcome:
         record = {
             "id": self.id,
             "preset": self.preset,
-            "command": " ".join(["photopeak", *sys.argv[1:]]),
+            "command": command(),
             "commit": commit(),
             "seeds": list(self.seeds),
             "cohort": dict(self.cohort),
@@ -77,6 +78,21 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.strip()
+
+
+def provenance() -> dict[str, str]:
+    """The command, the commit and the machine, in words."""
+    machine = hardware(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return {
+        "command": command(),
+        "photopeak": f"{__version__}, commit {commit()}",
+        "machine": ", ".join(f"{k} {v}" for k, v in machine.items() if v is not None),
+    }
+
+
+def command() -> str:
+    """The command line as it was given."""
+    return " ".join(["photopeak", *sys.argv[1:]])
 
 
 def hardware(device: torch.device) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,28 @@ import numpy as np
 import torch
 
 from photopeak.classify.asking import diagnoses
-from photopeak.classify.reader import load_model
-from photopeak.classify.scans import Scans
-from photopeak.classify.teaching import TeachReader, examples, mirror_of, teach_all, teach_judgement
+from photopeak.classify.reader import load_model, model_of
+from photopeak.classify.scans import LESIONS, Scans
+from photopeak.classify.teaching import TeachReader, examples, mirror_of, teach_all, teach_judgement, teach_marks
 from photopeak.core import PhotopeakError
 from photopeak.core.writing import whole_folder
 from photopeak.evaluate.predictions import Predictions, write_predictions
-from photopeak.evaluate.summary import Resampling, evaluate
-from photopeak.learning.bundles import put_bundle
+from photopeak.evaluate.report import Told, report, write_report
+from photopeak.evaluate.summary import Figures, Resampling, compare, evaluate
+from photopeak.learning.bundles import load_bundle, put_bundle
 from photopeak.learning.devices import placed
 from photopeak.learning.fit import fit
-from photopeak.learning.regimes import Supervised
+from photopeak.learning.regimes import Loss, Supervised
 from photopeak.learning.splits import split_patients
 from photopeak.networks.reader import Reader
-from photopeak.recipes import reader as r1
-from photopeak.recipes.reader_measure import calibrate, calibrate_doubt, measure
+from photopeak.recipes.bundle_readings import bundle_predictions, hashes
+from photopeak.recipes.outcome import provenance
+from photopeak.recipes.reader_measure import LISTED_FALSE_AN_IMAGE, calibrate, calibrate_doubt, measure, threshold_at
 from photopeak.recipes.reader_study import half
 
 HELD_SHARE = 0.25
+TAUGHT = "taught"
+RESAMPLING = Resampling(1000)
 FEWEST_OF_EACH = 9
 """Patients with and without each disease among those held back, without whom nothing can be promised at 90 %."""
 
@@ -45,10 +50,13 @@ class Course:
     seed: int = 0
 
 
-def train_reader(scans: Scans, course: Course, device: torch.device, out: Path) -> dict[str, Any]:
+def train_reader(
+    scans: Scans, course: Course, device: torch.device, out: Path, tell: Callable[[str], None] | None = None
+) -> Figures:
     """Teach on three quarters of the patients, calibrate and measure on the rest, and write a bundle to ``out``.
 
-    With pixel truth everything is taught. Without, the judgement alone is: the layers that see regions and lesions stay
+    With pixel truth everything is taught. Where readers marked lesions and nobody drew bones, the last layer that draws
+    lesions is, and the judgement. Without, the judgement alone is: the layers that see regions and lesions stay
     as they are in the bundle that was started from, and so does what was calibrated for them. A cut run goes on.
     """
     split = split_patients(scans.patients, scans.classes, HELD_SHARE, course.seed)
@@ -64,17 +72,35 @@ def train_reader(scans: Scans, course: Course, device: torch.device, out: Path) 
     placed(network, device)
     rate = 3e-4 if course.start else 1.5e-3
     plan = TeachReader(course.epochs, 16, rate, "cosine", 5, course.seed, mirrored=mirror_of(names))
-    if not pixels:
-        for name, weights in network.named_parameters():
-            weights.requires_grad_(name.startswith("judge."))
+    loss, layers = _course_of(scans)
+    for name, weights in network.named_parameters():
+        weights.requires_grad_(name.startswith(layers))
+    before = {k: v.detach().clone() for k, v in network.maps.state_dict().items()}
     work = out.with_name(f".{out.name}.{_fingerprint(scans, course)}.work")
-    regime = Supervised(teach_all if pixels else teach_judgement, 0.02)
-    fit(network, regime, examples(teaching), plan, lambda: -_loss(network, held), work)
+    fit(network, Supervised(loss, 0.02), examples(teaching), plan, lambda: -_loss(network, held), work, tell)
+    if not pixels:
+        _restore_regions(network, before)
     for values in network.state_dict().values():  # calibrated as it will be loaded: in half precision
         values.copy_(half(values).to(values.dtype))
-    figures = _write(network, names, _calibrated(network, held, names, course, pixels), held, course, out)
+    calibrated = _calibrated(network, held, names, course, pixels)
+    figures = _write(network, names, calibrated, (teaching, held), course, work / "log.csv", out)
     shutil.rmtree(work, ignore_errors=True)
     return figures
+
+
+def _course_of(scans: Scans) -> tuple[Loss, tuple[str, ...]]:
+    """What is taught, by what truth there is: the loss, and the layers by the beginnings of their names."""
+    if scans.regions.any():
+        return teach_all, ("",)
+    return (teach_marks, ("judge.", "maps.")) if scans.lesions.any() else (teach_judgement, ("judge.",))
+
+
+def _restore_regions(network: Reader, before: dict[str, torch.Tensor]) -> None:
+    """One layer draws lesions and regions; nothing taught the regions, but decay moved their weights."""
+    for k, values in network.maps.state_dict().items():
+        # Two views, each the maps of lesions and then of regions, each map four pixels.
+        now, then = (x.unflatten(0, (2, -1, 4)) for x in (values, before[k]))
+        now[:, len(LESIONS) :] = then[:, len(LESIONS) :]
 
 
 def _beginning(scans: Scans, course: Course) -> tuple[Reader, tuple[str, ...]]:
@@ -118,31 +144,83 @@ def _calibrated(network: Reader, held: Scans, names: tuple[str, ...], course: Co
         return calibrate(network, measure(network, dataclasses.replace(held, region_names=names)), held)
     model = load_model(course.start)
     logits = diagnoses(network, held.counts).astype(np.float64)
-    return {**calibrate_doubt(network, logits, held), "lesion": model.lesion, "bsi_k": model.bsi_k}
+    lesion = model.lesion
+    if held.lesions.any():
+        measured = measure(network, dataclasses.replace(held, region_names=names))
+        lesion = threshold_at(measured, LISTED_FALSE_AN_IMAGE, 2 * len(held))
+    return {**calibrate_doubt(network, logits, held), "lesion": lesion, "bsi_k": model.bsi_k}
 
 
 def _write(
-    network: Reader, names: tuple[str, ...], calibrated: dict[str, Any], held: Scans, course: Course, out: Path
-) -> dict[str, Any]:
-    """The bundle, with the held patients' predictions and figures beside it, whole or not at all."""
-    n = len(held)
-    scores = r1.reader_scores(network, held)
-    these = Predictions(held.patients, ("both",) * n, ("held",) * n, held.classes, ("N", "M", "A"), scores)
-    figures = {k: dataclasses.asdict(f) for k, f in evaluate(these, "patient", Resampling(1000)).items()}
+    network: Reader,
+    names: tuple[str, ...],
+    calibrated: dict[str, Any],
+    parts: tuple[Scans, Scans],
+    course: Course,
+    log: Path,
+    out: Path,
+) -> Figures:
+    """The bundle, with the held patients' predictions, figures and a report beside it, whole or not at all."""
+    teaching, held = parts
     model = {
         "network": "photopeak.networks.reader:Reader",
         "regions": list(names),
         "calibration": calibrated,
         "taught": dataclasses.asdict(course),
-        "measured": {k: figures[k] for k in ("auc", "auc_M", "auc_A") if k in figures},
+        "taught_scans": hashes(teaching),
     }
     card = (
         "# A bone-scan reader taught on one's own cohort\n\nResearch software, not a medical device.\n\n"
-        f"Taught from {course.start or 'nothing'} for at most {course.epochs} epochs; calibrated and measured on {n} "
-        "patients held back, who also chose the epoch: measure it anew on others before you trust it.\n"
+        f"Taught from {course.start or 'nothing'} for at most {course.epochs} epochs; calibrated and measured on "
+        f"{len(held)} patients held back, who also chose the epoch: measure it anew on others before you trust it.\n"
     )
     with whole_folder(out) as folder:
-        put_bundle(folder, {k: half(v) for k, v in network.state_dict().items()}, model, card)
-        write_predictions(these, folder / "held.predictions.csv")
-        (folder / "held.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        weights = {k: half(v) for k, v in network.state_dict().items()}
+        sha256 = put_bundle(folder, weights, model, card)
+        shutil.copy(log, folder / "log.csv")
+        measured, figures = _measured(folder, held, course)
+        model["measured"] = {k: dataclasses.asdict(figures[k]) for k in ("auc", "auc_M", "auc_A") if k in figures}
+        put_bundle(folder, weights, model, card)
+        write_predictions(measured.readings[TAUGHT], folder / "held.predictions.csv")
+        text = json.dumps({k: dataclasses.asdict(f) for k, f in figures.items()}, indent=1)
+        (folder / "held.json").write_text(text + "\n", encoding="utf-8")
+        told = _told(len(teaching), len(held), course, sha256, folder / "log.csv")
+        write_report(report(measured.readings, measured.parts, told), folder)
     return figures
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """The predictions of the held patients by reader, and their figures."""
+
+    readings: dict[str, Predictions]
+    parts: dict[str, Figures]
+
+
+def _measured(bundle: Path, held: Scans, course: Course) -> tuple[_Measured, Figures]:
+    """What was taught against what it was taught from, where there was something."""
+    mine = bundle_predictions(model_of(str(bundle), load_bundle(bundle)), held)
+    if not course.start:
+        figures = evaluate(mine, "patient", RESAMPLING)
+        return _Measured({TAUGHT: mine}, {TAUGHT: figures}), figures
+    start = f"start ({Path(course.start).name})"
+    before = bundle_predictions(load_model(course.start), held)
+    both = compare(mine, before, "patient", RESAMPLING)
+    parts = {TAUGHT: both.a, start: both.b, f"{TAUGHT} − {start}": both.difference}
+    return _Measured({TAUGHT: mine, start: before}, parts), both.a
+
+
+def _told(taught: int, held: int, course: Course, sha256: str, log: Path) -> Told:
+    split = (
+        f"Split by patient, by class, with seed {course.seed}: {taught} scans were taught with, {held} held back. No "
+        "patient is on both sides."
+    )
+    limits = (
+        "Those held back said when to stop, and the temperatures and sets of answers are fitted to them: calibration "
+        "is better here than it will be. Measure the bundle on other patients with photopeak evaluate --cohort.",
+    )
+    made_by = provenance() | {"weights": f"sha256 {sha256}", "intervals": f"{RESAMPLING.resamples} resamples, seed 0"}
+    made_by |= {
+        "taught": ", ".join(f"{k} {'nothing' if v == '' else v}" for k, v in dataclasses.asdict(course).items())
+    }
+    return Told("A bone-scan reader, taught on one's own cohort", split, made_by, limits, log)

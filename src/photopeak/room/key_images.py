@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 
 from photopeak.core.report import SignedLesion
+from photopeak.core.typesetting import BOLD, LATIN
 from photopeak.room.display import top_of
-from photopeak.room.typesetting import BOLD, LATIN
 
 COLOURS: Final = {"metastasis": "#c62828", "arthritis": "#1565c0"}
 OTHER: Final = "#6a1b9a"

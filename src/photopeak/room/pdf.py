@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from photopeak.core.report import SECTIONS, Report, SignedLesion, SignedReport
+from photopeak.core.typesetting import BOLD, LATIN, draw_line, markup, registered, shortened
 from photopeak.room.key_images import key_images
-from photopeak.room.typesetting import BOLD, LATIN, draw_line, markup, registered, shortened
 
 Pictures = Mapping[str, Shaped[np.ndarray, "row column"]]
 MARGIN: Final = 51.0
