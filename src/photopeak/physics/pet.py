@@ -147,13 +147,29 @@ class PetScanner:
 
         return PetOperator(self, grid)
 
-    def physics(self, grid: Grid, mu: Tensor | None = None, background: Tensor | float = 0.0) -> Physics:
-        """Operator and counting noise for one patient; ``mu`` in 1/cm on ``grid``, or None for no attenuation."""
-        from photopeak.physics.operator import Weighted
+    def physics(
+        self,
+        grid: Grid,
+        mu: Tensor | None = None,
+        background: Tensor | float = 0.0,
+        efficiency: Tensor | None = None,
+        fwhm_mm: float = 0.0,
+    ) -> Physics:
+        """Operator and counting noise for one patient.
+
+        ``mu`` in 1/cm on ``grid``, or None for no attenuation; ``background`` the expected randoms and scatter;
+        ``efficiency`` of each crystal (ring, crystal), or None if all are alike; ``fwhm_mm`` of the blur, or 0.
+        """
+        from photopeak.physics.operator import Operator, Weighted
+        from photopeak.physics.pet_corrections import GaussianBlur, efficiency_factors
         from photopeak.physics.pet_operator import attenuation_factors
         from photopeak.physics.physics import Physics
 
-        operator = self.operator(grid)
-        if mu is None:
-            return Physics(operator, background)
-        return Physics(Weighted(operator, attenuation_factors(self, grid, mu)), background)
+        operator: Operator = self.operator(grid)
+        if mu is not None:
+            operator = Weighted(operator, attenuation_factors(self, grid, mu))
+        if efficiency is not None:
+            operator = Weighted(operator, efficiency_factors(self, efficiency))
+        if fwhm_mm != 0.0:
+            operator = operator @ GaussianBlur(grid, fwhm_mm)
+        return Physics(operator, background)
