@@ -242,6 +242,20 @@ def test_the_metrics_are_for_this_machine_and_administrators(people: People) -> 
     assert [away(role) for role in ("", "physician", "administrator")] == [401, 403, 200]
 
 
+def test_behind_a_proxy_this_machines_address_opens_no_metrics(tmp_path: Path) -> None:
+    """A proxy that sends no X-Forwarded-For gives everybody its own address."""
+    people = People(tmp_path, behind_proxy=True)
+
+    def through(role: str) -> int:
+        here = people.sign_in(role) if role else people.stranger()
+        near = browser(people.app, client=("127.0.0.1", 4000))
+        headers = {"Authorization": f"Bearer {here.token}"} if role else {}
+        return int(near.ask("GET", "/metrics", headers=headers).status_code)
+
+    assert [through(role) for role in ("", "physician", "administrator")] == [401, 403, 200]
+    people.room.database.close()
+
+
 def test_using_a_session_brings_back_nothing_that_ended(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sign-out between finding the session and writing down its use must win."""
     from photopeak.room import access

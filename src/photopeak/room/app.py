@@ -147,8 +147,11 @@ def ready(request: Request) -> dict[str, str]:
 
 @watching.get("/metrics")
 def metrics(request: Request) -> PlainTextResponse:
-    """Figures for Prometheus; for this machine, or for an administrator's session."""
-    if address_of(request) not in ("127.0.0.1", "::1", "testclient") and not caller_of(request).may("administer"):
+    """Figures for Prometheus; for an administrator's session, or for this machine where no proxy stands before it."""
+    # Behind a proxy on this machine that does not say whom it speaks for, everybody has this machine's address.
+    behind = request.app.state.room.settings.behind_proxy
+    near = not behind and address_of(request) in ("127.0.0.1", "::1", "testclient")
+    if not near and not caller_of(request).may("administer"):
         raise HTTPException(403, "Only an administrator sees the metrics from elsewhere.")
     figures: Metrics = request.app.state.metrics
     with request.app.state.room.database.reading() as t:
