@@ -75,18 +75,19 @@ def test_every_head_keeps_the_contract(head, options) -> None:
 @pytest.mark.parametrize("name", list(DESIGNS))
 def test_the_fast_form_has_the_numbers_and_the_weights_of_the_plain_one(name) -> None:
     torch.manual_seed(0)
-    plain, fast = small(name, fast=False), small(name)
+    # In double precision: in single, libraries sum in another order on another processor.
+    plain, fast = small(name, fast=False).double(), small(name).double()
     assert {k: v.shape for k, v in plain.state_dict().items()} == {k: v.shape for k, v in fast.state_dict().items()}
     fast.load_state_dict(plain.state_dict())
-    x, classes = images(), torch.tensor([0, 2])
+    x, classes = images().double(), torch.tensor([0, 2])
     a, b = plain(x), fast(x)
-    assert (a - b).norm() <= 1e-6 * a.norm()
+    assert (a - b).norm() <= 1e-12 * a.norm()
     for logits in (a, b):
         torch.autograd.backward(functional.cross_entropy(logits, classes))
     for (key, p), q in zip(plain.named_parameters(), fast.parameters(), strict=True):
         assert p.grad is not None, key
         assert q.grad is not None, key
-        assert (p.grad - q.grad).norm() <= 2e-5 * p.grad.norm(), key
+        assert (p.grad - q.grad).norm() <= 1e-12 * p.grad.norm(), key
 
 
 def test_the_adaptive_head_takes_other_sizes() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-from functools import cache
 
 import torch
 from torch import nn
