@@ -330,3 +330,8 @@ def test_the_worklist_is_sorted_paged_and_counted(tmp_path: Any) -> None:
     assert (page["total"], len(page["rows"])) == (2, 1)
     assert page["states"] == {"new": 0, "read": 2, "reading": 0, "second": 0, "signed": 1}
     get(who, "/worklist?sort=nothing", 422)
+    form = {"name": "blind", "blind": True, "studies": [1, 2], "readers": [who.key]}
+    assert people.sign_in("administrator").ask("POST", "/api/cohorts", json=form).status_code == 200
+    for sort in ("suspicion", "uncertainty"):  # a rank would tell what the figure may not
+        orders = [names(f"sort={sort}&descending={way}") for way in ("true", "false")]
+        assert orders == [["Cruz", "Adam", "Berg"]] * 2

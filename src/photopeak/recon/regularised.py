@@ -138,7 +138,10 @@ def _climb(x: Tensor, uphill: Tensor, whole: Tensor, rate: float) -> Tensor:
 
 
 def _sensitivity(taken: Sequence[Part]) -> Tensor:
-    return torch.stack([part.sensitivity for part in taken]).sum(0)
+    total = taken[0].sensitivity
+    for part in taken[1:]:  # one after the other: a stack would be as many volumes at once
+        total = total + part.sensitivity
+    return total
 
 
 def _first(taken: Sequence[Part], y: Tensor, start: Tensor | None) -> Tensor:

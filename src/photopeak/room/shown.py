@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
@@ -18,6 +18,11 @@ def blinded(t: Transaction, reader: int, studies: Collection[int]) -> set[int]:
 
     Everywhere, not only in the cohort: a reader who could look it up in the worklist would not be blind.
     """
+    return {int(key) for key in t.scalars(to_be_read_blind(reader).where(Assignment.study_key.in_(studies)))}
+
+
+def to_be_read_blind(reader: int) -> Select[tuple[int]]:
+    """The keys of all studies that this person is still to read blind."""
     done = aliased(Read)
     finished = (
         select(done.id)
@@ -29,12 +34,11 @@ def blinded(t: Transaction, reader: int, studies: Collection[int]) -> set[int]:
         )
         .exists()
     )
-    query = (
+    return (
         select(Assignment.study_key)
         .join(Cohort, Cohort.id == Assignment.cohort_key)
-        .where(Assignment.reader_key == reader, Assignment.study_key.in_(studies), Cohort.blind, ~finished)
+        .where(Assignment.reader_key == reader, Cohort.blind, ~finished)
     )
-    return {int(key) for key in t.scalars(query)}
 
 
 def rows_for(t: Transaction, studies: Sequence[Study], caller: Caller) -> list[dict[str, Any]]:

@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.orm import Session as Transaction
 
 from photopeak.room.access import Caller, needs, room_of, visible
 from photopeak.room.room import Room
 from photopeak.room.schema import Assignment, Patient, Read, Study, TextReport
-from photopeak.room.shown import rows_for
+from photopeak.room.shown import rows_for, to_be_read_blind
 
 router = APIRouter(prefix="/api", tags=["worklist"])
 STATES = ("new", "read", "reading", "second", "signed")
@@ -45,7 +45,9 @@ def worklist(
         }
         chosen = found.where(Study.state == state) if state else found
         # First which, then what: sorting numbers takes a sixth of the time of sorting whole rows.
-        ordered = chosen.with_only_columns(Study.id).order_by(*_order(sort, descending)).limit(limit).offset(offset)
+        ordered = (
+            chosen.with_only_columns(Study.id).order_by(*_order(sort, descending, caller)).limit(limit).offset(offset)
+        )
         keys = list(t.scalars(ordered))
         whole = {s.id: s for s in t.scalars(select(Study).where(Study.id.in_(keys)))}
         rows = _rows(t, [whole[k] for k in keys if k in whole], caller, cohort)
@@ -77,7 +79,13 @@ def _escaped(word: str) -> str:
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _order(sort: Sort, descending: bool) -> list[Any]:
+def _order(sort: Sort, descending: bool, caller: Caller) -> list[Any]:
+    """By a column, what has none last.
+
+    What the network says of a study that the caller is to read blind is hidden, and so is its rank: it comes with
+    those that have no figure. Only the queue of informative scans keeps its order, which says where the network is
+    unsure, not of what.
+    """
     by: dict[str, Any] = {
         "arrived": Study.last_at,
         "date": Study.study_date,
@@ -87,6 +95,8 @@ def _order(sort: Sort, descending: bool) -> list[Any]:
         "informative": Study.uncertainty,
     }
     column = by[sort]
+    if sort in ("suspicion", "uncertainty"):
+        column = case((Study.id.in_(to_be_read_blind(caller.key)), None), else_=column)
     first = column.desc() if descending else column.asc()
     return [column.is_(None), first, Study.id.desc()]
 
