@@ -200,6 +200,12 @@ def diverging(engine: str) -> Operator:
     return DivergingCamera(Pinhole(5.0, 120.0), (9, 10), 9.0).physics(grid, Orbit.circle(3, 60.0), mu, engine).operator
 
 
+def blurred() -> Operator:
+    from photopeak.physics.pet_corrections import GaussianBlur
+
+    return GaussianBlur(Grid.volume((4, 6, 5), scaling((3.0, 2.0, 2.0))), 5.0)
+
+
 def of_views(kind: str) -> Operator:
     from photopeak.physics.motion import Gates, Moving, Rigid, Shifted, warp
 
@@ -230,6 +236,7 @@ OPERATORS = {
     "DivergingNumba": lambda: diverging("numba"),
     "DivergingTorch": lambda: diverging("torch"),
     "Gates": lambda: of_views("gates"),
+    "GaussianBlur": blurred,
     "Kernel": sharing,
     "Moving": lambda: of_views("moving"),
     "PetOperator": lambda: PetScanner(100.0, 24, 3, 8.0, 15).operator(PetScanner(100.0, 24, 3, 8.0, 15).grid(8.0, 12)),
