@@ -21,7 +21,7 @@ def blinded(t: Transaction, reader: int, studies: Collection[int]) -> set[int]:
     return {int(key) for key in t.scalars(to_be_read_blind(reader).where(Assignment.study_key.in_(studies)))}
 
 
-def to_be_read_blind(reader: int) -> Select[tuple[int]]:
+def to_be_read_blind(reader: int) -> Select[int]:
     """The keys of all studies that this person is still to read blind."""
     done = aliased(Read)
     finished = (
