@@ -27,7 +27,8 @@ def seconds(command: list[str]) -> float:
 
 def loaded_early() -> list[str]:
     """Heavy modules that are imported before anything asked for them."""
-    code = f"import sys, photopeak, photopeak.cli, photopeak.core; print(*[m for m in {HEAVY} if m in sys.modules])"
+    first = "import sys, photopeak, photopeak.cli; from photopeak.core import *"
+    code = f"{first}; print(*[m for m in {HEAVY} if m in sys.modules])"
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
 
 

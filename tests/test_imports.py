@@ -22,10 +22,23 @@ def python(code: str) -> str:
 
 
 def test_importing_photopeak_loads_nothing_heavy() -> None:
-    loaded = python("import sys, photopeak.core.registry; print(*sys.modules)").split()
+    loaded = python("import sys, photopeak; from photopeak.core import *; print(*sys.modules)").split()
     assert not {"torch", "numba", "scipy", "gdcm", "skimage", "matplotlib", "pydicom", "xraylib"} & set(loaded)
-    assert "photopeak.core.registry" in loaded
-    assert "numpy" not in loaded
+    assert "photopeak.core.study" in loaded
+
+
+def test_the_command_line_starts_without_numpy() -> None:
+    loaded = python("import sys, photopeak.cli, photopeak.core.registry, photopeak.core.errors; print(*sys.modules)")
+    assert "numpy" not in loaded.split()
+    assert "photopeak.core.registry" in loaded.split()
+
+
+def test_every_word_of_the_core_is_where_the_package_says() -> None:
+    assert sorted(photopeak.core.__all__) == sorted(set(dir(photopeak.core)) & set(photopeak.core.__all__))
+    for name in photopeak.core.__all__:
+        assert getattr(photopeak.core, name).__module__.startswith("photopeak.core.") or name in ("Entry",)
+    with pytest.raises(AttributeError, match="no attribute 'Wort'"):
+        photopeak.core.Wort  # noqa: B018
 
 
 def test_rooms_are_there_when_asked_for() -> None:

@@ -8,6 +8,7 @@ import torch
 
 from photopeak.core import PhotopeakError
 from photopeak.core.contracts import check_operator
+from photopeak.core.units import FWHM_PER_SIGMA
 from photopeak.physics.pet import PetScanner, TimeOfFlight
 from photopeak.physics.pet_corrections import GaussianBlur, efficiency_factors, randoms_from_singles
 from photopeak.recon.em import osem
@@ -50,7 +51,7 @@ def test_the_blur_is_its_own_transpose_keeps_counts_and_has_its_width():
     line = blur(plane)[2, 20].double().numpy()
     at = (np.arange(41) - 20) * 2.0
     sigma = np.sqrt((line * at**2).sum() / line.sum() - 2.0**2 / 12)
-    assert 2.3548 * sigma == pytest.approx(6.0, rel=1e-3)
+    assert FWHM_PER_SIGMA * sigma == pytest.approx(6.0, rel=1e-3)
     wide = PetScanner(120.0, 48, 12, 8.0, 31).grid(2.0, 41)
     middle = torch.zeros(wide.shape)
     middle[11, 20, 20] = 1.0

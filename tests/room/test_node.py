@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from photopeak.room.node import Node
+from photopeak.room.node.contexts import supported
 from photopeak.room.node.storing import LONGEST_COMMENT, status
 from photopeak.room.objects import Objects
 from photopeak.room.room import Room
@@ -53,6 +55,17 @@ def test_dcmtk_is_answered_and_stores(room: Room, node: Node, tmp_path: Path) ->
     with room.database.reading() as t:
         (instance,) = t.query(Instance).all()
         assert (instance.sender, instance.sop_class) == ("CAMERA", NM_CLASS)
+
+
+def test_associations_share_what_is_supported_and_leave_it_as_it_is(room: Room, node: Node) -> None:
+    server = node._server
+    assert server is not None
+    assert copy.deepcopy(server.contexts) is server.contexts  # or each caller costs a tenth of a second
+    with sending(node.port) as assoc:
+        assert assoc.send_c_store(image()).Status == 0
+    assert server.contexts == supported()
+    roles = [(c.abstract_syntax, c.scu_role, c.scp_role, c.result) for c in server.contexts]
+    assert roles == [(c.abstract_syntax, c.scu_role, c.scp_role, c.result) for c in supported()]
 
 
 @pytest.mark.parametrize("syntax", sorted(SYNTAXES))

@@ -157,6 +157,21 @@ def test_a_blind_cohort_hides_the_network_until_its_read_is_finished(
     assert get(physician, "/worklist")["rows"][0]["suspicion"] is not None
 
 
+def test_a_blind_reader_neither_sees_nor_finds_an_imported_report(people: People, physician: Browser) -> None:
+    text = {"name": "old.txt", "text": f"Metastasis of the sacrum, said by {physician.key} xyzzy."}
+    assert physician.ask("POST", "/api/studies/1/texts", json=text).status_code == 200
+    assert get(physician, "/studies/1")["texts"]
+    assert get(physician, "/worklist?search=xyzzy")["total"] == 1
+    form = {"name": f"unread {physician.key}", "blind": True, "studies": [1], "readers": [physician.key]}
+    cohort = people.sign_in("administrator").ask("POST", "/api/cohorts", json=form).json()["key"]
+    assert get(physician, "/studies/1")["texts"] == []
+    assert get(physician, "/worklist?search=xyzzy")["total"] == 0
+    save(physician, 0, cohort)
+    finish(physician, 1, cohort)
+    assert get(physician, "/studies/1")["texts"]
+    assert get(physician, "/worklist?search=xyzzy")["total"] == 1
+
+
 def test_only_its_readers_read_in_a_cohort(people: People, physician: Browser) -> None:
     form = {"name": "of others", "studies": [1], "readers": [people.keys["annotator"]]}
     cohort = people.sign_in("administrator").ask("POST", "/api/cohorts", json=form).json()["key"]
@@ -285,7 +300,7 @@ def test_a_text_from_elsewhere_is_found_by_the_worklist(people: People, physicia
         assert get(physician, f"/worklist?search={search}")["total"] == 1, search
     for search in ("Mehrspeicherungen%20nirgends", "0__s", "%25%25"):
         assert get(physician, f"/worklist?search={search}")["total"] == 0, search
-    assert get(physician, "/studies/1")["texts"][0]["text"] == text["text"]
+    assert get(physician, "/studies/1")["texts"][-1]["text"] == text["text"]
 
 
 def test_a_stated_fact_asks_for_a_new_reading(people: People, physician: Browser) -> None:

@@ -114,7 +114,7 @@ def read_scans(
 def _scan(model: Model, said: Answers, i: int, there: Bool[np.ndarray, " 2"], sex: str, age: float | None) -> Scan:
     regions = said.regions[i] * there[:, None, None].astype(np.uint8)
     maps = said.lesions[i] * there[:, None, None, None]
-    doubt = model.doubt["both" if there.all() else VIEWS[int(np.argmax(there))]]
+    doubt = model.doubt[seen(there)]
     p = expit(said.diagnoses[i].astype(np.float64) / np.array(doubt.temperature))
     answered = [possible(float(p[q]), doubt.yes[q], doubt.no[q]) for q in (0, 1)]
     lesions = tuple(lesions_of(maps, regions, model.regions, model.lesion))
@@ -126,6 +126,11 @@ def _scan(model: Model, said: Answers, i: int, there: Bool[np.ndarray, " 2"], se
     flags = _flags(there, float(said.man[i]), sex, float(said.age[i]), age)
     refused = _refusal(regions, there, said.wrong[i])
     return Scan(refused, (float(p[0]), float(p[1])), (answered[0], answered[1]), lesions, regions, index, flags, maps)
+
+
+def seen(there: Bool[np.ndarray, " 2"]) -> str:
+    """Which calibration a scan takes: "both", or the one view that is there."""
+    return "both" if there.all() else VIEWS[int(np.argmax(there))]
 
 
 def possible(p: float, yes: float, no: float) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ Immutable and append-only. ``study.add(...)`` gives a new Study; nothing replace
 from __future__ import annotations
 
 import datetime as dt
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from photopeak.core.entries import Entry
 from photopeak.core.errors import MissingEntry, PhotopeakError
@@ -218,9 +219,28 @@ class Study(Mapping[str, Entry]):
         return Study, (self._entries, self.patient, self.acquisition, self.history)
 
 
-# What gives Studies when asked derives from this. A checker of types at run time would otherwise look into it, and
-# so simulate a patient or read a file at every call that is given one.
+# A checker of types at run time would otherwise look into a source, and so simulate a patient or read a file at every
+# call that is given one.
 if TYPE_CHECKING:
-    Studies = Sequence[Study]
+    _Sequence = Sequence[Study]
 else:
-    Studies = Sequence
+    _Sequence = Sequence
+
+
+class Studies(_Sequence):
+    """What gives Studies when asked: a plain sequence. Whoever derives from it says ``__len__`` and ``study``."""
+
+    @abstractmethod
+    def study(self, index: int) -> Study:
+        """The Study at a place, counted from 0."""
+
+    @overload
+    def __getitem__(self, index: int) -> Study: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Study]: ...
+    def __getitem__(self, index: int | slice) -> Study | list[Study]:
+        if isinstance(index, slice):
+            return [self.study(i) for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"study {index} of {len(self)}")
+        return self.study(index % len(self))

@@ -22,7 +22,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -194,13 +194,7 @@ class Cohort(Studies):
     def __len__(self) -> int:
         return len(self._studies)
 
-    @overload
-    def __getitem__(self, index: int) -> Study: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Study]: ...
-    def __getitem__(self, index: int | slice) -> Study | list[Study]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def study(self, index: int) -> Study:
         key = self._studies[index]
         paths = list(dict.fromkeys(r.path for r in self.rows if (r.patient_id, r.study) == key))
         study = merge_views([_one(self._inside(p)) for p in paths])

@@ -207,10 +207,11 @@ def _wilson(
     share: Float[np.ndarray, " bin"], n: Float[np.ndarray, " bin"]
 ) -> tuple[Float[np.ndarray, " bin"], Float[np.ndarray, " bin"]]:
     """Wilson's 95 % interval of a share among n cases :cite:`wilson1927`."""
-    z = 1.959964
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return middle - half, middle + half
+    from scipy.stats import binomtest
+
+    counts = zip(np.rint(share * n).astype(int).tolist(), n.astype(int).tolist(), strict=True)
+    ends = np.array([binomtest(k, of).proportion_ci(method="wilson") for k, of in counts])
+    return ends[:, 0], ends[:, 1]
 
 
 def _decision(ax: Axes, readings: Readings, k: int) -> None:

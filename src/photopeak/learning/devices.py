@@ -33,8 +33,7 @@ def fast_bfloat16(where: str) -> bool:
     """Whether bfloat16 pays on a kind of device ("cpu", "cuda").
 
     On a card, and on processors with instructions for it (AMX, AVX-512 BF16, Arm BF16), it does. Elsewhere each number
-    is converted on the way: the published networks train 12 to 15 times as slowly as in single precision on two cores
-    that end with AVX2.
+    is converted on the way, and single precision is faster (``benchmarks/run dspic`` compares both).
     """
     if where != "cpu":
         return True

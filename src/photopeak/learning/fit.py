@@ -116,7 +116,7 @@ def _epoch(
 def _turns(
     regime: Regime, networks: Networks, batch: Batch, rng: torch.Generator, device: torch.device, bf16: bool
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """The regime's turns, in bfloat16 where the plan says so and the device can; the caller steps between two."""
+    """The regime's turns, in bfloat16 where ``bf16`` says so; the caller steps between two."""
     turns = iter(regime.steps(networks, batch, rng))
     while True:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):

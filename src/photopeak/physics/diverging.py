@@ -25,11 +25,14 @@ from jaxtyping import Float
 from photopeak.core import Axis, Grid, PhotopeakError, scaling
 from photopeak.physics import diverging_kernels as kernels
 from photopeak.physics.collimator import COLLIMATORS, Collimator, sigma_mm
+from photopeak.physics.engines import single
 from photopeak.physics.materials import mu_per_cm
 from photopeak.physics.operator import Operator
 from photopeak.physics.physics import Physics
 from photopeak.physics.planar import Crystal, sensitivity_cps_per_mbq
 from photopeak.physics.spect import Orbit, bells, depths
+from photopeak.physics.trilinear import given_to, read_at
+from photopeak.physics.trilinear_kernels import GROUPS
 from photopeak.physics.voxels import voxel_mm
 
 Tensor = torch.Tensor
@@ -229,12 +232,12 @@ class DivergingNumba(DivergingOperator):
 
     def _sample(self, volume: Tensor, rays: Rays) -> Float[Tensor, "d w u"]:
         out = np.empty(tuple(rays.weight.shape), np.float32)
-        kernels.sample(_single(volume), rays.z.numpy(), rays.y.numpy(), rays.x.numpy(), out)
+        kernels.sample(single(volume), rays.z.numpy(), rays.y.numpy(), rays.x.numpy(), out)
         return torch.from_numpy(out).to(volume)
 
     def _spread(self, planes: Float[Tensor, "d w u"], rays: Rays) -> Float[Tensor, "z y x"]:
-        parts = np.zeros((kernels.GROUPS, *self.domain.shape), np.float32)
-        kernels.spread(_single(planes), rays.z.numpy(), rays.y.numpy(), rays.x.numpy(), parts)
+        parts = np.zeros((GROUPS, *self.domain.shape), np.float32)
+        kernels.spread(single(planes), rays.z.numpy(), rays.y.numpy(), rays.x.numpy(), parts)
         return torch.from_numpy(parts.sum(0)).to(planes)
 
 
@@ -242,31 +245,12 @@ class DivergingTorch(DivergingOperator):
     """In plain torch, on any device, in any precision."""
 
     def _sample(self, volume: Tensor, rays: Rays) -> Float[Tensor, "d w u"]:
-        flat = volume.reshape(-1)
-        total = torch.zeros_like(rays.weight)
-        for place, weight in self._corners(rays, volume):
-            total = total + weight * flat[place]
-        return total
+        return read_at(volume, _broadcast(rays))
 
     def _spread(self, planes: Float[Tensor, "d w u"], rays: Rays) -> Float[Tensor, "z y x"]:
-        out = planes.new_zeros(math.prod(self.domain.shape))
-        for place, weight in self._corners(rays, planes):
-            out.index_add_(0, place.reshape(-1), (weight * planes).reshape(-1))
-        return out.reshape(self.domain.shape)
-
-    def _corners(self, rays: Rays, like: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Index and weight of each of the eight voxels around every place."""
-        corners = []
-        for corner in np.ndindex(2, 2, 2):
-            weight, place = torch.ones_like(rays.weight, dtype=torch.float64), torch.zeros(1, dtype=torch.int64)
-            places = (rays.z[:, :, None], rays.y[:, None], rays.x[:, None])
-            for at, step, n in zip(places, corner, self.domain.shape, strict=True):
-                i = at.floor() + step
-                weight = weight * (1.0 - (at - i).abs()) * ((i >= 0) & (i < n))
-                place = place.to(at.device) * n + i.clamp(0, n - 1).long()
-            corners.append((place, weight.to(like)))
-        return corners
+        z, y, x = self.domain.shape
+        return given_to(planes, _broadcast(rays), (z, y, x))
 
 
-def _single(values: Tensor) -> Float[np.ndarray, " ..."]:
-    return np.ascontiguousarray(values.detach().cpu().numpy(), np.float32)
+def _broadcast(rays: Rays) -> tuple[Tensor, Tensor, Tensor]:
+    return rays.z[:, :, None], rays.y[:, None], rays.x[:, None]

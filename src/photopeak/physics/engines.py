@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numba
+import numpy as np
 from numba.core import config
 from numpy.typing import NDArray
 
@@ -63,6 +64,11 @@ def parallel_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """As ``kernel``, its ``prange`` loops shared out over the thread budget; threads must not add to one number."""
     compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy")(function)
     return compiled
+
+
+def single(values: torch.Tensor) -> NDArray[np.float32]:
+    """A tensor as kernels take it: in single precision, in order, on the processor."""
+    return np.ascontiguousarray(values.detach().cpu().numpy(), np.float32)
 
 
 def threads(n: int) -> None:

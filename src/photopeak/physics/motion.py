@@ -22,7 +22,10 @@ from scipy.spatial.transform import Rotation
 
 from photopeak.core import Axis, Grid, PhotopeakError
 from photopeak.physics import motion_kernels as kernels
+from photopeak.physics.engines import single
 from photopeak.physics.operator import Operator
+from photopeak.physics.trilinear import given_to, read_at
+from photopeak.physics.trilinear_kernels import GROUPS
 
 Tensor = torch.Tensor
 
@@ -46,47 +49,28 @@ class Warp(Operator):
 
     def apply(self, x: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
         out = np.empty(self.range.shape, np.float32)
-        kernels.pull(_array(x), _array(self.offset), out)
+        kernels.pull(single(x), single(self.offset), out)
         return torch.from_numpy(out).to(x)
 
     def apply_adjoint(self, y: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
         out = np.empty(self.domain.shape, np.float32)
-        kernels.push(_array(y), _array(self.offset), np.empty((kernels.GROUPS, *out.shape), np.float32), out)
+        kernels.push(single(y), single(self.offset), np.empty((GROUPS, *out.shape), np.float32), out)
         return torch.from_numpy(out).to(y)
 
 
 class WarpTorch(Warp):
-    """The same in plain torch, corner by corner: on any device, in any precision."""
+    """The same in plain torch: on any device, in any precision."""
 
     def apply(self, x: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
-        flat, out = x.reshape(-1), torch.zeros_like(x)
-        for place, weight in self._corners(x):
-            out = out + weight * flat[place]
-        return out
+        return read_at(x, self._places(x))
 
     def apply_adjoint(self, y: Float[Tensor, "z y x"]) -> Float[Tensor, "z y x"]:
-        out = y.new_zeros(y.numel())
-        for place, weight in self._corners(y):
-            out.index_add_(0, place.reshape(-1), (weight * y).reshape(-1))
-        return out.reshape(y.shape)
+        z, y_, x = self.domain.shape
+        return given_to(y, self._places(y), (z, y_, x))
 
-    def _corners(self, like: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Index and weight of each of the eight voxels around every place."""
-        axes = [torch.arange(n, device=like.device) for n in self.domain.shape]
-        low, share = [], []
-        for k, here in enumerate(torch.meshgrid(*axes, indexing="ij")):
-            at = here + self.offset[k].to(like.device, torch.float64)
-            low.append(at.floor())
-            share.append(at - at.floor())
-        corners = []
-        for corner in np.ndindex(2, 2, 2):
-            weight, place = torch.ones_like(share[0]), torch.zeros_like(low[0], dtype=torch.int64)
-            for k, (step, n) in enumerate(zip(corner, self.domain.shape, strict=True)):
-                i = low[k] + step
-                weight = weight * (share[k] if step else 1.0 - share[k]) * ((i >= 0) & (i < n))
-                place = place * n + i.clamp(0, n - 1).long()
-            corners.append((place, weight.to(like)))
-        return corners
+    def _places(self, like: Tensor) -> list[Tensor]:
+        axes = [torch.arange(n, device=like.device, dtype=torch.float64) for n in self.domain.shape]
+        return [here + d.to(here) for here, d in zip(torch.meshgrid(*axes, indexing="ij"), self.offset, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -230,7 +214,3 @@ def shift_bands(pixels: Float[Tensor, " view"], n: int) -> Float[Tensor, "view n
     """Matrices that shift n pixels forward by linear interpolation, one for each view."""
     apart = torch.arange(n)[:, None] - torch.arange(n)[None]
     return (1.0 - (apart[None] - pixels[:, None, None]).abs()).clamp_min(0.0)
-
-
-def _array(values: Tensor) -> Float[np.ndarray, " ..."]:
-    return np.ascontiguousarray(values.detach().cpu().numpy(), np.float32)

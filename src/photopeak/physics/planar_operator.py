@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from photopeak.core import Grid, PhotopeakError
 from photopeak.physics import planar_kernels as kernels
+from photopeak.physics.engines import single
 from photopeak.physics.operator import Operator
 from photopeak.physics.planar import VIEWS, PlanarCamera, Window, response
 from photopeak.physics.planar_geometry import Placement
@@ -62,7 +63,7 @@ class PlanarNumba(PlanarOperator):
     def __init__(self, scene: Scene, views: tuple[str, ...]) -> None:
         super().__init__(scene, views)
         self.gain = response(scene.camera) * np.float32(scene.camera.counts_per_bq_ml(scene.placement.voxel_mm))
-        self.mu_values = _array(scene.mu)
+        self.mu_values = single(scene.mu)
         self.plan = PlanarPlan.of(scene.camera, scene.placement, scene.window, self.mu_values)
 
     def _planes(self) -> NDArray[np.float32]:
@@ -73,7 +74,7 @@ class PlanarNumba(PlanarOperator):
         planes, image = self._planes(), np.zeros(self.range.shape, np.float32)
         nodes, voxel_mm = self.plan.nodes, self.placement.voxel_mm
         views = np.array(self.views)
-        kernels.project(_array(x), self.mu_values, voxel_mm, nodes, views, planes)
+        kernels.project(single(x), self.mu_values, voxel_mm, nodes, views, planes)
         for i, view in enumerate(self.views):
             self.plan.image(planes[i], view, image[i])
         return torch.from_numpy(image * self.gain[views]).to(x)
@@ -82,7 +83,7 @@ class PlanarNumba(PlanarOperator):
         planes, activity = self._planes(), np.zeros(self.domain.shape, np.float32)
         nodes, voxel_mm = self.plan.nodes, self.placement.voxel_mm
         views = np.array(self.views)
-        image = _array(y) * self.gain[views]
+        image = single(y) * self.gain[views]
         for i, view in enumerate(self.views):
             self.plan.planes(image[i], view, planes[i])
         kernels.back_project(activity, self.mu_values, voxel_mm, nodes, views, planes)
@@ -100,7 +101,7 @@ def planar_operator(
     if tuple(mu.shape) != grid.shape:
         raise PhotopeakError(f"mu has shape {tuple(mu.shape)}, its grid {grid.shape}. Remedy: give mu on the grid.")
     first = grid.matrix_mm[:3, 3]
-    placement = camera.place(_array(mu), voxel_mm(grid), (float(first[0]), float(first[1]), float(first[2])))
+    placement = camera.place(single(mu), voxel_mm(grid), (float(first[0]), float(first[1]), float(first[2])))
     scene = Scene(camera, window, placement, grid, mu)
     if engine == "auto":
         engine = "torch" if mu.is_cuda else "numba"
@@ -111,10 +112,6 @@ def planar_operator(
 
         return PlanarTorch(scene, views, engine == "exact")
     raise PhotopeakError(f"unknown engine {engine!r}. Remedy: use auto, numba, torch or exact.")
-
-
-def _array(x: Tensor) -> NDArray[np.float32]:
-    return np.ascontiguousarray(x.detach().cpu().numpy(), np.float32)
 
 
 def _image_grid(camera: PlanarCamera, views: Sequence[str]) -> Grid:

@@ -12,7 +12,6 @@ the image, not assumed to lie in its middle; pixels count by the share of them t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -26,7 +25,8 @@ from photopeak.quantify.camera_quality import Checked
 DIAMETERS_MM: Final = (10.0, 13.0, 17.0, 22.0, 28.0, 37.0)
 RING_MM: Final = 57.2
 """From the middle to the centre of every sphere."""
-LUNG_MM: Final = 50.0
+LUNG_MM, LUNG_DISC_MM = 50.0, 30.0
+"""Diameters of the insert, and of the disc that is read in it."""
 PLACES: Final = 12
 SLICES_MM: Final = (-20.0, -10.0, 0.0, 10.0, 20.0)
 AWAY_MM: Final = 15.0
@@ -74,18 +74,17 @@ def image_quality(
     pose = located(image, body, spacing_mm, signs)
     places = _places(body, pose, spacing_mm)
     read = _reader(image, spacing_mm)
-    figures, far = {}, 1.0
-    for centre, d, sign in zip(pose.centres(), DIAMETERS_MM, signs, strict=True):
-        each = np.array([read(pose.z_mm + dz, p, d) for dz in SLICES_MM for p in places])
-        far = float(each.mean())
-        seen = read(pose.z_mm, centre, d) / far
+    figures = {}
+    around = {d: np.array([read(pose.z_mm + dz, p, d) for dz in SLICES_MM for p in places]) for d in DIAMETERS_MM}
+    for centre, (d, each), sign in zip(pose.centres(), around.items(), signs, strict=True):
+        seen = read(pose.z_mm, centre, d) / float(each.mean())
         recovery = (seen - 1.0) / (ratio - 1.0) if sign > 0 else 1.0 - seen
         kind = "hot" if sign > 0 else "cold"
         figures[f"contrast recovery, {d:g} mm, {kind}"] = Measurement(100.0 * recovery, "%")
-        figures[f"background variability, {d:g} mm"] = Measurement(100.0 * float(each.std(ddof=1)) / far, "%")
+        figures[f"background variability, {d:g} mm"] = Measurement(100.0 * float(each.std(ddof=1) / each.mean()), "%")
     middle = np.array([pose.y_mm, pose.x_mm])
-    lung = np.mean([read(pose.z_mm + dz, middle, 0.6 * LUNG_MM) for dz in SLICES_MM])
-    figures["lung residual"] = Measurement(100.0 * float(lung) / far, "%")
+    lung = np.mean([read(pose.z_mm + dz, middle, LUNG_DISC_MM) for dz in SLICES_MM])
+    figures["lung residual"] = Measurement(100.0 * float(lung / around[DIAMETERS_MM[-1]].mean()), "%")
     notes = (
         f"spheres found at z {pose.z_mm:.0f}, y {pose.y_mm:.0f}, x {pose.x_mm:.0f} mm from the first voxel, "
         f"the smallest at {pose.turn_deg % 360:.0f}°",
@@ -145,28 +144,28 @@ def _expected(sense: int, signs: Float[np.ndarray, " sphere"]) -> Float[np.ndarr
 def _refined(smooth: Volume, step: Float[np.ndarray, " 3"], pose: Pose, signs: Float[np.ndarray, " sphere"]) -> Pose:
     """The pose near ``pose`` at which the spheres' middles stand out most."""
     weight = signs * np.minimum(1.0, np.array(DIAMETERS_MM) / 20.0)
-    blurred = ndimage.gaussian_filter(smooth, 5.0 / step)
+    # Splines: straight lines between voxels would have their maximum on a voxel.
+    splines = ndimage.spline_filter(ndimage.gaussian_filter(smooth, 4.0 / step), 3)
 
     def missed(v: Float[np.ndarray, " 4"]) -> float:
         moved = Pose(float(v[0]), float(v[1]), float(v[2]), float(v[3]), pose.sense)
         at = np.concatenate([np.full((len(weight), 1), moved.z_mm), moved.centres()], 1) / step
-        return -float(weight @ ndimage.map_coordinates(blurred, at.T, order=1, mode="nearest"))
+        return -float(weight @ ndimage.map_coordinates(splines, at.T, order=3, mode="nearest", prefilter=False))
 
     start = np.array(pose[:4])
     simplex = np.concatenate([start[None], start + np.diag([6.0, 5.0, 5.0, 4.0])])
-    done = optimize.minimize(missed, start, method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 0.05})
+    done = optimize.minimize(missed, start, method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 0.01})
     z, y, x, turn = (float(v) for v in done.x)
     return Pose(z, y, x, turn, pose.sense)
 
 
 def _body(image: Volume) -> Bool[np.ndarray, "z y x"]:
-    """Voxels above half the background's level, which is the most frequent one among the bright."""
+    """The largest part above half the background's level, which is the median of all that is not air."""
     bright = image[image > 0.1 * np.percentile(image, 99.5)]
     if not bright.size:
         raise PhotopeakError("the image is empty. Remedy: give a reconstruction of the phantom.")
-    label, n = ndimage.label(image > 0.5 * float(np.median(bright)))
-    sizes = np.bincount(label.ravel())[1:]
-    return np.asarray(label == 1 + int(sizes.argmax())) if n else np.asarray(label > 0)
+    label, _ = ndimage.label(image > 0.5 * float(np.median(bright)))
+    return np.asarray(label == 1 + int(np.bincount(label.ravel())[1:].argmax()))
 
 
 def _filled(body: Bool[np.ndarray, "y x"]) -> Bool[np.ndarray, "y x"]:
@@ -215,8 +214,12 @@ def _reader(
         z = round(z_mm / spacing_mm[0])
         row = np.rint((centre[0] + dy[here]) / spacing_mm[1]).astype(int)
         column = np.rint((centre[1] + dx[here]) / spacing_mm[2]).astype(int)
-        if min(z, row.min(), column.min()) < 0 or z >= image.shape[0] or row.max() >= image.shape[1]:
-            return math.nan
+        low, high = (z, row.min(), column.min()), (z, row.max(), column.max())
+        if min(low) < 0 or any(h >= n for h, n in zip(high, image.shape, strict=True)):
+            raise PhotopeakError(
+                f"the phantom is cut off: a disc of {diameter_mm:g} mm at z {z_mm:.0f}, y {centre[0]:.0f}, "
+                f"x {centre[1]:.0f} mm leaves the image. Remedy: give the whole phantom."
+            )
         return float(image[z, row, column].mean())
 
     return mean

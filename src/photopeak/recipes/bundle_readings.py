@@ -9,14 +9,11 @@ import numpy as np
 from scipy.special import expit
 
 from photopeak.classify.asking import diagnoses
-from photopeak.classify.reader import Model, load_model
+from photopeak.classify.reader import Model, load_model, seen
 from photopeak.classify.scans import Scans
-from photopeak.classify.views import VIEWS
 from photopeak.core import PhotopeakError
 from photopeak.evaluate.predictions import Predictions
 from photopeak.learning.bundles import load_bundle
-
-ABSENT: dict[tuple[bool, bool], str] = {(True, True): "both", (True, False): VIEWS[0], (False, True): VIEWS[1]}
 
 
 def bundle_predictions(model: Model, scans: Scans) -> Predictions:
@@ -25,8 +22,7 @@ def bundle_predictions(model: Model, scans: Scans) -> Predictions:
     A scan of one view is read with the temperature of that view.
     """
     there = scans.counts.max(axis=(2, 3)) > 0
-    views = tuple(ABSENT[bool(a), bool(p)] for a, p in there)
-    temperature = np.array([model.doubt[v].temperature for v in views])
+    temperature = np.array([model.doubt[seen(row)].temperature for row in there])
     p = expit(diagnoses(model.network, scans.counts).astype(np.float64) / temperature)
     scores = np.stack(((1 - p[:, 0]) * (1 - p[:, 1]), p[:, 0], p[:, 1]), 1)
     return Predictions(

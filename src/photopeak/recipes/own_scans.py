@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, overload
+from typing import Final
 
 import numpy as np
 
@@ -60,13 +61,7 @@ class OwnScans(Studies):
     def __len__(self) -> int:
         return len(self._paths)
 
-    @overload
-    def __getitem__(self, index: int) -> Study: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Study]: ...
-    def __getitem__(self, index: int | slice) -> Study | list[Study]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def study(self, index: int) -> Study:
         path = self._paths[index]
         study = _read_one(path)
         stated: dict[str, Entry] = {
@@ -81,7 +76,11 @@ class OwnScans(Studies):
 def _table(table: Path) -> OwnScans:
     """A CSV with ``path`` (beside the table, or absolute) and ``label``."""
     labels: dict[Path, tuple[int, int]] = {}
-    with table.open(newline="", encoding="utf-8-sig") as f:
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PhotopeakError(f"{table} is not UTF-8: {error}. Remedy: save it as CSV UTF-8.") from error
+    with io.StringIO(text, newline="") as f:
         rows = csv.DictReader(f)
         missing = [c for c in ("path", "label") if c not in (rows.fieldnames or ())]
         if missing:

@@ -82,8 +82,14 @@ def train_reader(
         _restore_regions(network, before)
     for values in network.state_dict().values():  # calibrated as it will be loaded: in half precision
         values.copy_(half(values).to(values.dtype))
-    calibrated = _calibrated(network, held, names, course, pixels)
-    figures = _write(network, names, calibrated, (teaching, held), course, work / "log.csv", out)
+    model = {
+        "network": "photopeak.networks.reader:Reader",
+        "regions": list(names),
+        "calibration": _calibrated(network, held, names, course, pixels),
+        "taught": dataclasses.asdict(course),
+        "taught_scans": hashes(teaching),
+    }
+    figures = _write(network, model, held, course, work / "log.csv", out)
     shutil.rmtree(work, ignore_errors=True)
     return figures
 
@@ -151,24 +157,8 @@ def _calibrated(network: Reader, held: Scans, names: tuple[str, ...], course: Co
     return {**calibrate_doubt(network, logits, held), "lesion": lesion, "bsi_k": model.bsi_k}
 
 
-def _write(
-    network: Reader,
-    names: tuple[str, ...],
-    calibrated: dict[str, Any],
-    parts: tuple[Scans, Scans],
-    course: Course,
-    log: Path,
-    out: Path,
-) -> Figures:
+def _write(network: Reader, model: dict[str, Any], held: Scans, course: Course, log: Path, out: Path) -> Figures:
     """The bundle, with the held patients' predictions, figures and a report beside it, whole or not at all."""
-    teaching, held = parts
-    model = {
-        "network": "photopeak.networks.reader:Reader",
-        "regions": list(names),
-        "calibration": calibrated,
-        "taught": dataclasses.asdict(course),
-        "taught_scans": hashes(teaching),
-    }
     card = (
         "# A bone-scan reader taught on one's own cohort\n\nResearch software, not a medical device.\n\n"
         f"Taught from {course.start or 'nothing'} for at most {course.epochs} epochs; calibrated and measured on "
@@ -178,13 +168,13 @@ def _write(
         weights = {k: half(v) for k, v in network.state_dict().items()}
         sha256 = put_bundle(folder, weights, model, card)
         shutil.copy(log, folder / "log.csv")
-        measured, figures = _measured(folder, held, course)
+        measured, figures = _measured(folder, held, course)  # as it will be loaded
         model["measured"] = {k: dataclasses.asdict(figures[k]) for k in ("auc", "auc_M", "auc_A") if k in figures}
         put_bundle(folder, weights, model, card)
         write_predictions(measured.readings[TAUGHT], folder / "held.predictions.csv")
         text = json.dumps({k: dataclasses.asdict(f) for k, f in figures.items()}, indent=1)
         (folder / "held.json").write_text(text + "\n", encoding="utf-8")
-        told = _told(len(teaching), len(held), course, sha256, folder / "log.csv")
+        told = _told(len(model["taught_scans"]), len(held), course, sha256, folder / "log.csv")
         write_report(report(measured.readings, measured.parts, told), folder)
     return figures
 

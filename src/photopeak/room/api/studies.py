@@ -45,7 +45,9 @@ def study(key: Key, request: Request, caller: Caller = needs("view")) -> dict[st
     with room.database.reading() as t:
         row = study_of(t, key, caller)
         others = _others(t, row, caller)
-        texts = t.scalars(select(TextReport).where(TextReport.study_key == key).order_by(TextReport.id)).all()
+        # An imported report says what a blind reader is asked.
+        told = select(TextReport).where(TextReport.study_key == key).order_by(TextReport.id)
+        texts = [] if blinded(t, caller.key, [key]) else t.scalars(told).all()
         out = {
             **rows_for(t, [row], caller)[0],
             "referrer": row.referrer,

@@ -64,14 +64,17 @@ def _matching(caller: Caller, search: str, cohort: int) -> Select[Any]:
             assigned = assigned.where(Assignment.reader_key == caller.key)
         query = query.where(Study.id.in_(assigned))
     for word in search.split():
-        query = query.where(_says(word.replace("\0", "")))
+        query = query.where(_says(word.replace("\0", ""), caller))
     return query
 
 
-def _says(word: str) -> ColumnElement[bool]:
+def _says(word: str, caller: Caller) -> ColumnElement[bool]:
+    """Whether a word stands in what names a study, or in its imported reports, but for those to be read blind."""
     like = f"%{_escaped(word)}%"
     columns = (Patient.name, Patient.patient_id, Study.accession, Study.description, Study.study_date)
-    texts = select(TextReport.study_key).where(TextReport.text.ilike(like, escape="\\"))
+    texts = select(TextReport.study_key).where(
+        TextReport.text.ilike(like, escape="\\"), TextReport.study_key.not_in(to_be_read_blind(caller.key))
+    )
     return or_(*(c.ilike(like, escape="\\") for c in columns), Study.id.in_(texts))
 
 
