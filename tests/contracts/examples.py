@@ -206,6 +206,14 @@ def blurred() -> Operator:
     return GaussianBlur(Grid.volume((4, 6, 5), scaling((3.0, 2.0, 2.0))), 5.0)
 
 
+def listed() -> Operator:
+    from photopeak.physics.pet_list import ListOperator, events_of
+
+    scanner = PetScanner(100.0, 24, 3, 8.0, 15)
+    counts = np.random.default_rng(1).poisson(0.01, scanner.sinogram().shape)
+    return ListOperator(events_of(scanner, counts, 1), scanner.grid(8.0, 12))
+
+
 def of_views(kind: str) -> Operator:
     from photopeak.physics.motion import Gates, Moving, Rigid, Shifted, warp
 
@@ -238,6 +246,7 @@ OPERATORS = {
     "Gates": lambda: of_views("gates"),
     "GaussianBlur": blurred,
     "Kernel": sharing,
+    "ListOperator": listed,
     "Moving": lambda: of_views("moving"),
     "PetOperator": lambda: PetScanner(100.0, 24, 3, 8.0, 15).operator(PetScanner(100.0, 24, 3, 8.0, 15).grid(8.0, 12)),
     "PlanarNumba": lambda: planar("numba"),

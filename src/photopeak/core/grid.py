@@ -26,6 +26,7 @@ AXES = {
     "angle": "projection angle, degrees",
     "channel": "network channel",
     "lesion": "one lesion each",
+    "event": "one coincidence each",
     "z": "patient axis, towards the head unless the affine says otherwise",
     "y": "row",
     "x": "column",

@@ -52,7 +52,7 @@ class Ray(NamedTuple):
 
 
 @kernel
-def _ray(ring: Ring, angle: int, radial: int, shape: tuple[int, int]) -> Ray:
+def ray_of(ring: Ring, angle: int, radial: int, shape: tuple[int, int]) -> Ray:
     """Samples first … last − 1 of a line, at minor coordinate start + slope·k and share + share_step·k of its way."""
     i, j = ring.pairs[angle, radial, 0], ring.pairs[angle, radial, 1]
     x0, y0, dx, dy = ring.x[i], ring.y[i], ring.x[j] - ring.x[i], ring.y[j] - ring.y[i]
@@ -76,7 +76,7 @@ def _ray(ring: Ring, angle: int, radial: int, shape: tuple[int, int]) -> Ray:
 
 
 @kernel
-def _cell(ray: Ray, k: int, shape: tuple[int, int]) -> tuple[int, int, int, int, float, float]:
+def cell_of(ray: Ray, k: int, shape: tuple[int, int]) -> tuple[int, int, int, int, float, float]:
     """Row and column of the two voxels beside a sample, and their weights; weight 0 outside."""
     b = ray.start + ray.slope * k
     low = math.floor(b)
@@ -91,20 +91,31 @@ def _cell(ray: Ray, k: int, shape: tuple[int, int]) -> tuple[int, int, int, int,
 
 
 @kernel
-def _bins(ring: Ring, from_middle_mm: float, chance: Array) -> tuple[int, int]:
-    """The chance of each time-of-flight bin for a decay, and which bins have one; [0, 1) with chance 1 without."""
-    n = len(ring.edges) - 1
-    if n < 1:
-        chance[0] = 1.0
-        return 0, 1
+def reached(ring: Ring, from_middle_mm: float) -> tuple[int, int]:
+    """Which time-of-flight bins a decay may fall into, four σ to either side."""
     reach = 4.0 * ring.sigma_mm
     width = ring.edges[1] - ring.edges[0]
     first = max(0, math.floor((from_middle_mm - reach - ring.edges[0]) / width))
-    last = min(n, math.floor((from_middle_mm + reach - ring.edges[0]) / width) + 1)
+    return first, min(len(ring.edges) - 1, math.floor((from_middle_mm + reach - ring.edges[0]) / width) + 1)
+
+
+@kernel
+def chance_of(ring: Ring, from_middle_mm: float, bin_: int) -> float:
+    """That timing puts a decay into one bin."""
     scale = 1.0 / (ring.sigma_mm * math.sqrt(2.0))
+    high = math.erf((ring.edges[bin_ + 1] - from_middle_mm) * scale)
+    return 0.5 * (high - math.erf((ring.edges[bin_] - from_middle_mm) * scale))
+
+
+@kernel
+def _bins(ring: Ring, from_middle_mm: float, chance: Array) -> tuple[int, int]:
+    """The chance of each time-of-flight bin for a decay, and which bins have one; [0, 1) with chance 1 without."""
+    if len(ring.edges) < 2:
+        chance[0] = 1.0
+        return 0, 1
+    first, last = reached(ring, from_middle_mm)
     for b in range(first, last):
-        high = math.erf((ring.edges[b + 1] - from_middle_mm) * scale)
-        chance[b] = 0.5 * (high - math.erf((ring.edges[b] - from_middle_mm) * scale))
+        chance[b] = chance_of(ring, from_middle_mm, b)
     return first, last
 
 
@@ -126,12 +137,12 @@ def project(activity: Array, ring: Ring, image: Array) -> None:
         sums = np.empty((bins, groups, rings), np.float32)
         chance = np.zeros(bins)
         for radial in range(image.shape[3]):
-            ray = _ray(ring, angle, radial, shape)
+            ray = ray_of(ring, angle, radial, shape)
             if ray.first >= ray.last:
                 continue
             sums[:] = 0.0
             for k in range(ray.first, ray.last):
-                i0, j0, i1, j1, w0, w1 = _cell(ray, k, shape)
+                i0, j0, i1, j1, w0, w1 = cell_of(ray, k, shape)
                 if w0 == 0.0 and w1 == 0.0:
                     continue
                 a, b, p, q = np.float32(w0), np.float32(w1), activity[i0, j0], activity[i1, j1]
@@ -171,7 +182,7 @@ def _back_angle(image: Array, ring: Ring, angle: int, volume: Array) -> None:
     counts = np.zeros((bins, groups, rings), np.float32)
     chance = np.zeros(bins)
     for radial in range(image.shape[2]):
-        ray = _ray(ring, angle, radial, shape)
+        ray = ray_of(ring, angle, radial, shape)
         if ray.first >= ray.last:
             continue
         for g in range(groups):
@@ -181,7 +192,7 @@ def _back_angle(image: Array, ring: Ring, angle: int, volume: Array) -> None:
                 for bin_ in range(bins):
                     counts[bin_, g, z] = w * image[ring.plane[g, z], bin_, radial]
         for k in range(ray.first, ray.last):
-            i0, j0, i1, j1, w0, w1 = _cell(ray, k, shape)
+            i0, j0, i1, j1, w0, w1 = cell_of(ray, k, shape)
             if w0 == 0.0 and w1 == 0.0:
                 continue
             halves[:] = 0.0

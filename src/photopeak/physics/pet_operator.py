@@ -22,7 +22,7 @@ class PetOperator(Operator):
     def __init__(self, scanner: PetScanner, grid: Grid) -> None:
         self.scanner, self.domain, self.range = scanner, grid, scanner.sinogram()
         self.angles = np.arange(scanner.angles)
-        self._ring = _ring(scanner, grid)
+        self._ring = ring_of(scanner, grid)
 
     def subset(self, k: int, n: int) -> Operator:
         """Every n-th angle from the k-th on."""
@@ -41,7 +41,7 @@ class PetOperator(Operator):
     def apply(self, x: Float[Tensor, "z y x"]) -> Float[Tensor, "angle *plane radial"]:
         ring = self._ring._replace(pairs=np.ascontiguousarray(self._ring.pairs[self.angles]))
         image = np.zeros(self._counted(), np.float32)
-        kernels.project(_yxz(x), ring, image)
+        kernels.project(yxz(x), ring, image)
         image *= np.float32(self.scanner.counts_per_bq_ml_mm)
         return torch.from_numpy(image).reshape(self.range.shape).to(x)
 
@@ -74,7 +74,8 @@ def attenuation_factors(scanner: PetScanner, grid: Grid, mu: Float[Tensor, "z y 
     return factors if scanner.tof is None else factors[:, :, None]
 
 
-def _ring(scanner: PetScanner, grid: Grid) -> kernels.Ring:
+def ring_of(scanner: PetScanner, grid: Grid) -> kernels.Ring:
+    """The scanner as the kernels see it, in the voxels of an image that must fit it."""
     spacing, matrix = grid.spacing_mm, grid.matrix_mm
     square = abs(spacing["x"] - spacing["y"]) < 1e-6 and abs(spacing["z"] - 0.5 * scanner.ring_mm) < 1e-6
     if grid.names != ("z", "y", "x") or grid.shape[0] != scanner.slices or not square:
@@ -100,5 +101,6 @@ def _ring(scanner: PetScanner, grid: Grid) -> kernels.Ring:
     )
 
 
-def _yxz(volume: Tensor) -> np.ndarray:
+def yxz(volume: Tensor) -> np.ndarray:
+    """A volume as the kernels take it: z contiguous."""
     return volume.detach().cpu().float().permute(1, 2, 0).contiguous().numpy()

@@ -105,7 +105,7 @@ def transported(
     windows = windows or Windows((0.0,), np.zeros((0, 2)))
     batches = [(a, min(a + BATCH, photons)) for a in range(0, photons, BATCH)][part[0] :: part[1]]
     medium = kernels.Medium(voxels.material, voxels.density, voxels.edge_cm)
-    tables, heads = _tables(voxels, energy_kev), _heads(windows)
+    tables, heads = tables_of(voxels, energy_kev), _heads(windows)
     key = np.array([seed & 0xFFFFFFFF, seed >> 32, 0x5048], np.uint64)
     shape = tuple(math.ceil(n / windows.coarse) for n in decays.shape)
     done = _empty(windows, shape, decays.shape)
@@ -144,7 +144,7 @@ def _heads(windows: Windows) -> kernels.Heads:
     return kernels.Heads(np.sin(t), np.cos(t), asked, seen, 1.0, windows.coarse, windows.orders)
 
 
-def _tables(voxels: Voxels, energy_kev: float) -> kernels.Tables:
+def tables_of(voxels: Voxels, energy_kev: float) -> kernels.Tables:
     """The tables of the materials, and the greatest μ of this patient at every energy."""
     shared = [_material(name, energy_kev) for name in NAMES]
     total, photo, compton, cosines, coherent, per_sr = (np.stack(x) for x in zip(*shared, strict=True))

@@ -19,6 +19,8 @@ from photopeak.physics.poisson_kernels import philox
 REST_KEV = 510.999
 _UNIT = 1.0 / 4294967296.0
 _HALF = 0.5 / 4294967296.0
+LEFT, ABSORBED, INCOHERENT, COHERENT = range(4)
+"""What ends a photon's flight: the edge of the voxels, or an interaction."""
 
 
 class Medium(NamedTuple):
@@ -77,17 +79,17 @@ class Tally(NamedTuple):
 
 
 @kernel
-def _random(key: Array, photon: int, draw: int) -> tuple[float, float, float, float]:
+def uniform4(key: Array, photon: int, draw: int) -> tuple[float, float, float, float]:
     """Four numbers between 0 and 1, neither included."""
     a, b, c, d = philox(key[0], key[1], photon, draw, key[2], 0)
     return a * _UNIT + _HALF, b * _UNIT + _HALF, c * _UNIT + _HALF, d * _UNIT + _HALF
 
 
 @kernel
-def _on_circle(key: Array, photon: int, draw: int) -> tuple[float, float, int]:
+def on_circle(key: Array, photon: int, draw: int) -> tuple[float, float, int]:
     """A point of the unit circle, by rejection: no sine whose last bit could differ between machines."""
     while True:
-        a, b, c, d = _random(key, photon, draw)
+        a, b, c, d = uniform4(key, photon, draw)
         draw += 1
         for u, v in ((2.0 * a - 1.0, 2.0 * b - 1.0), (2.0 * c - 1.0, 2.0 * d - 1.0)):
             r2 = u * u + v * v
@@ -97,7 +99,7 @@ def _on_circle(key: Array, photon: int, draw: int) -> tuple[float, float, int]:
 
 
 @kernel
-def _turned(way: Array, cosine: float, u: float, v: float) -> None:
+def turned(way: Array, cosine: float, u: float, v: float) -> None:
     """Turn a direction by an angle, towards a point (u, v) of the circle around it."""
     sine = math.sqrt(max(0.0, 1.0 - cosine * cosine))
     z, y, x = way[0], way[1], way[2]
@@ -114,7 +116,7 @@ def _turned(way: Array, cosine: float, u: float, v: float) -> None:
 
 
 @kernel
-def _between(row: Array, at: float) -> float:
+def between(row: Array, at: float) -> float:
     """Linear interpolation in a table; its ends hold beyond it."""
     k = min(max(int(at), 0), row.size - 2)
     value: float = row[k] + min(max(at - k, 0.0), 1.0) * (row[k + 1] - row[k])
@@ -122,15 +124,15 @@ def _between(row: Array, at: float) -> float:
 
 
 @kernel
-def _drawn(cosines: Array, node: float, u: float, v: float) -> float:
+def drawn(cosines: Array, node: float, u: float, v: float) -> float:
     """A cosine from inverse distributions; between two nodes of energy one is drawn."""
     low = int(node)
     row = cosines[min(low + (1 if v < node - low else 0), cosines.shape[0] - 1)]
-    return _between(row, u * (row.size - 1))
+    return between(row, u * (row.size - 1))
 
 
 @kernel
-def _source_voxel(cumulative: Array, target: float) -> int:
+def source_voxel(cumulative: Array, target: float) -> int:
     """The first voxel up to which more than ``target`` decays."""
     low, high = 0, cumulative.size - 1
     while low < high:
@@ -156,11 +158,56 @@ def _score(
         k = int((start + j) * views / heads.asked) % views
         cosine = way[2] * heads.x[k] + way[1] * heads.y[k]
         t = math.sqrt(max(0.0, 0.5 - 0.5 * cosine)) * (per_sr.shape[1] - 1)
-        p = (1.0 - share) * _between(per_sr[low], t) + share * _between(per_sr[low + 1], t)
+        p = (1.0 - share) * between(per_sr[low], t) + share * between(per_sr[low + 1], t)
         after = energy / (1.0 + energy / REST_KEV * (1.0 - cosine))
         for w in range(heads.seen.shape[0]):
-            chance = _between(heads.seen[w], after / heads.step_kev)
+            chance = between(heads.seen[w], after / heads.step_kev)
             source[w, k, place[0], place[1], place[2]] += whole * p * chance
+
+
+@kernel
+def started(cumulative: Array, target: float, shape: tuple[int, int, int], where: tuple[float, float, float],
+            at: Array) -> None:  # fmt: skip
+    """Put ``at`` into the voxel up to which ``target`` decays, at a share of each of its edges."""
+    voxel = source_voxel(cumulative, target)
+    n_y, n_x = shape[1], shape[2]
+    at[0], at[1], at[2] = voxel // (n_y * n_x) + where[0], voxel // n_x % n_y + where[1], voxel % n_x + where[2]
+
+
+@kernel
+def isotropic(key: Array, photon: int, draw: int, way: Array) -> int:
+    """A direction out of the whole sphere; the number of the next draw."""
+    u, v, draw = on_circle(key, photon, draw)
+    way[0] = 2.0 * uniform4(key, photon, draw)[0] - 1.0
+    flat = math.sqrt(max(0.0, 1.0 - way[0] ** 2))
+    way[1], way[2] = flat * v, flat * u
+    return draw + 1
+
+
+@kernel
+def flown(
+    stream: tuple[Array, int, int], at: Array, way: Array, energy: float, medium: Medium, tables: Tables
+) -> tuple[int, int]:
+    """Fly on to the next interaction: ``at`` moves there. What happens there, and the number of the next draw."""
+    key, photon, draw = stream
+    n_z, n_y, n_x = medium.material.shape
+    e = energy / tables.step_kev
+    while True:
+        a, b, c, _ = uniform4(key, photon, draw)
+        draw += 1
+        step = -log(a) / between(tables.majorant, e) / medium.edge_cm
+        for k in range(3):
+            at[k] += step * way[k]
+        if not (0.0 <= at[0] < n_z and 0.0 <= at[1] < n_y and 0.0 <= at[2] < n_x):
+            return LEFT, draw
+        z, y, x = int(at[0]), int(at[1]), int(at[2])
+        m = int(medium.material[z, y, x])
+        if b * between(tables.majorant, e) > medium.density[z, y, x] * between(tables.total[m], e):
+            continue
+        photo = between(tables.photo[m], e)
+        if c < photo:
+            return ABSORBED, draw
+        return (INCOHERENT if c < photo + between(tables.compton[m], e) else COHERENT), draw
 
 
 @kernel
@@ -174,46 +221,33 @@ def transport(
     """
     first, last, total = photons
     cumulative, line_kev = source
-    n_z, n_y, n_x = medium.material.shape
     at, way = np.zeros(3), np.zeros(3)
     for photon in range(first, last):
-        a, b, c, d = _random(key, photon, 0)
-        voxel = _source_voxel(cumulative, (photon + a) / total * cumulative[-1])
-        at[0], at[1], at[2] = voxel // (n_y * n_x) + b, voxel // n_x % n_y + c, voxel % n_x + d
-        u, v, draw = _on_circle(key, photon, 1)
-        way[0] = 2.0 * _random(key, photon, draw)[0] - 1.0
-        flat = math.sqrt(max(0.0, 1.0 - way[0] ** 2))
-        way[1], way[2] = flat * v, flat * u
-        energy, order, draw = line_kev, 0, draw + 1
+        a, b, c, d = uniform4(key, photon, 0)
+        started(cumulative, (photon + a) / total * cumulative[-1], medium.material.shape, (b, c, d), at)
+        draw = isotropic(key, photon, 1, way)
+        energy, order = line_kev, 0
         while True:
-            a, b, c, d = _random(key, photon, draw)
-            draw += 1
-            e = energy / tables.step_kev
-            step = -log(a) / _between(tables.majorant, e) / medium.edge_cm
-            for k in range(3):
-                at[k] += step * way[k]
-            if not (0.0 <= at[0] < n_z and 0.0 <= at[1] < n_y and 0.0 <= at[2] < n_x):
+            what, draw = flown((key, photon, draw), at, way, energy, medium, tables)
+            if what == LEFT:
                 tally.escaped[0] += energy
                 tally.escaped[1] += 1.0 if order == 0 else 0.0
                 tally.escaped[2] += 1.0
                 break
             z, y, x = int(at[0]), int(at[1]), int(at[2])
-            m = int(medium.material[z, y, x])
-            if b * _between(tables.majorant, e) > medium.density[z, y, x] * _between(tables.total[m], e):
-                continue
-            photo, node = _between(tables.photo[m], e), energy / tables.node_kev
-            if c < photo:
+            if what == ABSORBED:
                 tally.deposited[z, y, x] += energy
                 break
-            u, v, draw = _on_circle(key, photon, draw)
-            p, q, r, _ = _random(key, photon, draw)
+            m, node = int(medium.material[z, y, x]), energy / tables.node_kev
+            u, v, draw = on_circle(key, photon, draw)
+            p, q, r, _ = uniform4(key, photon, draw)
             draw += 1
-            if c < photo + _between(tables.compton[m], e):
+            if what == INCOHERENT:
                 order += 1
                 if order <= heads.orders:
                     coarse = (z // heads.coarse, y // heads.coarse, x // heads.coarse)
                     _score(heads, tables.per_sr[m], node, energy, way, coarse, r, tally.source)
-                cosine = _drawn(tables.compton_cosine[m], node, p, q)
+                cosine = drawn(tables.compton_cosine[m], node, p, q)
                 after = energy / (1.0 + energy / REST_KEV * (1.0 - cosine))
                 tally.deposited[z, y, x] += energy - after
                 energy = after
@@ -221,5 +255,5 @@ def transport(
                     tally.deposited[z, y, x] += energy
                     break
             else:
-                cosine = _drawn(tables.rayleigh_cosine[m], node, p, q)
-            _turned(way, cosine, u, v)
+                cosine = drawn(tables.rayleigh_cosine[m], node, p, q)
+            turned(way, cosine, u, v)
