@@ -7,11 +7,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from photopeak.core import Grid, Image, Mask, PhotopeakError, Study
+from photopeak.core import DicomError, Grid, Image, Mask, PhotopeakError, Study
 from photopeak.core.reading import Finding, Judgement, Reading
 from photopeak.dicom import read, write
 from photopeak.dicom.reading_codes import SITES, SKELETON, site
 from photopeak.dicom.reading_frames import Frame, frames_of
+from photopeak.dicom.seg_reading import read_segments
 from photopeak.dicom.seg_writing import write_segmentation
 from photopeak.dicom.sr_writing import write_report
 from photopeak.dicom.validate import errors_of
@@ -203,3 +204,78 @@ def test_every_region_of_the_clinic_has_a_site() -> None:
         assert site(name)[0] in SITES.values()
         assert (site(name)[1] is not None) == name.startswith(("left ", "right "))
     assert site("") == (SKELETON, None)
+
+
+@pytest.fixture
+def segmentation(
+    scan: tuple[Study, Path], reading: Reading, frames: dict[str, Frame], tmp_path: Path
+) -> pydicom.Dataset:
+    """The lesions of the posterior view, as we write them."""
+    mask = scan[0]["truth/lesions"]
+    assert isinstance(mask, Mask)
+    return pydicom.dcmread(write_segmentation(reading, frames, mask, "posterior", tmp_path / "seg.dcm"))
+
+
+def test_a_segmentation_reads_back_as_it_was_written(
+    scan: tuple[Study, Path], source: pydicom.Dataset, segmentation: pydicom.Dataset
+) -> None:
+    mask = scan[0]["truth/lesions"]
+    assert isinstance(mask, Mask)
+    segments = read_segments(segmentation, "seg.dcm")
+    assert segments
+    assert {(s.sop, s.frame) for s in segments} == {(str(source.SOPInstanceUID), 2)}
+    for one in segments:
+        finding, _, region = one.label.partition(": ")
+        assert one.finding == finding == "metastasis"
+        assert one.region == (region if site(region)[0] != SKELETON else "")
+        numbers = [n for n, name in mask.names.items() if name == one.label]
+        assert (one.inside == np.isin(mask.values[1], numbers)).all()
+
+
+def test_others_segmentations_are_read_by_their_codes(segmentation: pydicom.Dataset) -> None:
+    plain = read_segments(segmentation, "seg.dcm")
+    first = segmentation.SegmentSequence[0]
+    first.SegmentLabel = "lesion one"
+    item = pydicom.Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "113197003", "SCT", "Rib"
+    modifier = pydicom.Dataset()
+    modifier.CodeValue, modifier.CodingSchemeDesignator, modifier.CodeMeaning = "7771000", "SCT", "Left"
+    item.AnatomicRegionModifierSequence = [modifier]
+    first.AnatomicRegionSequence = [item]
+    assert read_segments(segmentation, "seg.dcm")[0].region == "left ribs"
+    first.SegmentedPropertyTypeCodeSequence[0].CodeValue = "4147007"  # mass
+    assert read_segments(segmentation, "seg.dcm")[0].finding == ""
+    # As shares of 200: half and more is inside.
+    values = segmentation.pixel_array.reshape(-1, segmentation.Rows, segmentation.Columns) * 120
+    segmentation.SegmentationType, segmentation.MaximumFractionalValue = "FRACTIONAL", 200
+    segmentation.BitsAllocated, segmentation.BitsStored, segmentation.HighBit = 8, 8, 7
+    segmentation.PixelData = values.astype(np.uint8).tobytes()
+    for one, other in zip(read_segments(segmentation, "seg.dcm"), plain, strict=True):
+        assert (one.inside == other.inside).all()
+
+
+def test_a_label_map_holds_all_segments_in_one_frame(segmentation: pydicom.Dataset) -> None:
+    plain = read_segments(segmentation, "seg.dcm")
+    labels = np.zeros((segmentation.Rows, segmentation.Columns), np.uint8)
+    for one in plain:
+        labels[one.inside] = one.number
+    segmentation.SegmentationType, segmentation.NumberOfFrames = "LABELMAP", 1
+    segmentation.BitsAllocated, segmentation.BitsStored, segmentation.HighBit = 8, 8, 7
+    segmentation.PixelData = labels.tobytes()
+    groups = segmentation.PerFrameFunctionalGroupsSequence[:1]
+    del groups[0].SegmentIdentificationSequence
+    segmentation.PerFrameFunctionalGroupsSequence = groups
+    found = read_segments(segmentation, "seg.dcm")
+    assert [s.number for s in found] == sorted(s.number for s in plain)
+
+
+def test_a_segmentation_without_its_image_is_refused(source: pydicom.Dataset, segmentation: pydicom.Dataset) -> None:
+    with pytest.raises(DicomError, match="this is no segmentation"):
+        read_segments(source, "nm.dcm")
+    for groups in segmentation.PerFrameFunctionalGroupsSequence:
+        del groups.DerivationImageSequence
+    with pytest.raises(DicomError, match="which frame of which image"):
+        read_segments(segmentation, "seg.dcm")
+    del segmentation.SegmentSequence
+    with pytest.raises(DicomError, match="cannot be understood"):
+        read_segments(segmentation, "seg.dcm")
