@@ -22,6 +22,13 @@ export function percent(p: number | null): string {
   return `${Math.round(100 * p)} %`
 }
 
+/** A short name for every picture: its series, and where two would be called alike the time or the place in the row. */
+export function namesOf(pictures: { modality: string; title: string; manner: string; started: string | null }[]): string[] {
+  const plain = pictures.map((p) => (p.manner === 'refused' ? 'not shown' : `${p.modality} ${p.title}`.slice(0, 36)))
+  const timed = plain.map((name, i) => (plain.indexOf(name) === plain.lastIndexOf(name) || !pictures[i]!.started ? name : `${name}, ${pictures[i]!.started!.slice(11, 16)}`))
+  return timed.map((name, i) => (timed.indexOf(name) === timed.lastIndexOf(name) ? name : `${name} (${timed.slice(0, i + 1).filter((n) => n === name).length})`))
+}
+
 export const STATES: Record<string, string> = {
   new: 'new',
   read: 'read by network',
