@@ -15,6 +15,13 @@ export function time(text: string): string {
   return /^\d{4}/.test(text) ? `${text.slice(0, 2)}:${text.slice(2, 4)}` : ''
 }
 
+/** An instant of the server, in this computer's time: `2026-04-02 08:30`. */
+export function stamp(at: string): string {
+  const t = new Date(at)
+  const two = (n: number) => String(n).padStart(2, '0')
+  return Number.isNaN(t.getTime()) ? at : `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())} ${two(t.getHours())}:${two(t.getMinutes())}`
+}
+
 export function percent(p: number | null): string {
   if (p === null) return '–'
   if (p > 0 && p < 0.01) return '<1 %'

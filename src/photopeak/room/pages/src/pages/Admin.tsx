@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { get, send } from '../api'
+import { AdminTabs } from './AdminTabs'
 
 interface Account { key: number; name: string; display: string; role: string; active: boolean; locked: boolean }
 interface Destination { key: number; ae_title: string; host: string; port: number; tls: boolean; forward: string; queue: Record<string, string | number> }
@@ -23,6 +24,7 @@ export function Admin() {
   const fields = (e: Event) => Object.fromEntries(new FormData(e.currentTarget as HTMLFormElement)) as Record<string, string>
   return (
     <main class="plain">
+      <AdminTabs at="/admin" />
       <header class="page-head"><h1>Administration</h1></header>
       {fault && <p class="fault" role="alert">{fault}</p>}
       <div class="two">
