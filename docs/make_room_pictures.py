@@ -10,7 +10,8 @@ pictures/room-imports.png     reports and LabelMe files on their way to studies
 pictures/room-planned.png     the plan of a day
 pictures/room-patients.png    two patients who may be one
 
-It starts the demonstration in a folder of its own and needs Debian's Chromium.
+It starts the demonstration in a folder of its own and needs Debian's Chromium. ``further`` after its name takes the
+last three alone, for which the first patients are enough.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from photopeak.room.demo import patients
 FOLDER = Path(__file__).parent / "pictures"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 STUDIES = 32
+FEW = 6
 
 
 def main() -> int:
@@ -54,7 +56,9 @@ def main() -> int:
             url = room.stdout.readline().split(": ", 1)[1].strip()
             browser = p.chromium.launch(executable_path=chromium, args=FLAGS)
             page = browser.new_page(viewport={"width": 1280, "height": 720})
-            story(page, url)
+            if "further" not in sys.argv[1:]:
+                story(page, url)
+            further(page, url)
             browser.close()
         finally:
             room.terminate()
@@ -96,8 +100,15 @@ def story(page: Page, url: str) -> None:
     page.wait_for_timeout(3000)
     shot(page, "report")
     page.click("[aria-label='Light or dark']")
-    imports(page, url)
     cohort(page, url)
+
+
+def further(page: Page, url: str) -> None:
+    """The pages around reading: what comes from elsewhere, what is planned, who may be one."""
+    page.context.clear_cookies()
+    enter(page, url, "Dr Ada Ames")
+    read(page, FEW)
+    imports(page, url)
     administration(page, url)
 
 
@@ -124,7 +135,8 @@ def administration(page: Page, url: str) -> None:
     ask(page, "DELETE", "/api/session")
     page.context.clear_cookies()
     enter(page, url, "Fay Frey")
-    people = ask(page, "GET", "/api/worklist?sort=patient&limit=4")["rows"]
+    rows = ask(page, "GET", "/api/worklist?sort=patient&descending=false")["rows"]
+    people = list({row["patient_id"]: row for row in rows}.values())[:4]
     for row, hour in zip(people, ("0815", "0900", "1015", "1330"), strict=True):
         form = {k: row[k] for k in ("patient_id", "issuer", "name", "birth_date", "sex")}
         form |= {"description": "Whole-body bone scan", "accession": f"NM{hour}", "start_time": hour}
@@ -134,7 +146,7 @@ def administration(page: Page, url: str) -> None:
     shot(page, "planned")
     ask(page, "POST", "/api/objects", {"name": "elsewhere.dcm", "base64": elsewhere()})
     page.goto(f"{url}/admin/patients")
-    page.click("text=Compare")
+    page.click("button:has-text('Compare')")
     page.wait_for_selector(".beside")
     shot(page, "patients")
 
@@ -186,10 +198,20 @@ def enter(page: Page, url: str, who: str) -> None:
 
 def ready(page: Page) -> None:
     """Wait until everybody has been sent and read, and the cohort stands."""
-    end = time.monotonic() + 400
+    read(page, STUDIES)
+    end = time.monotonic() + 100
+    while not ask(page, "GET", "/api/cohorts")["cohorts"]:
+        if time.monotonic() > end:
+            raise SystemExit("the demonstration made no cohort")
+        time.sleep(2)
+
+
+def read(page: Page, studies: int) -> None:
+    """Wait until so many studies are read, by the network at least."""
+    end = time.monotonic() + 1200
     while time.monotonic() < end:
         states = ask(page, "GET", "/api/worklist?limit=1")["states"]
-        if states["read"] >= STUDIES and ask(page, "GET", "/api/cohorts")["cohorts"]:
+        if sum(states.values()) - states["new"] >= studies:
             return
         time.sleep(2)
     raise SystemExit("the demonstration was not read in time")

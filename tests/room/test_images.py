@@ -128,7 +128,7 @@ def test_readers_agree_about_one_image_at_a_time(people: People, who: Browser, t
         NAMES[0]: (True, [1, 2]), NAMES[1]: (False, [2])
     }  # fmt: skip
     export_cohort(people.room, cohort, tmp_path / "out")
-    rows = list(csv.DictReader((tmp_path / "out" / "cohort.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "out" / "cohort.csv").read_text(encoding="utf-8").splitlines()))
     folders = sorted({r["path"].split("/")[0] for r in rows})
     assert folders == ["000001", "000001-2"]
     found = [[len(json.loads((tmp_path / "out" / f / f"reader{i}.json").read_text())["shapes"]) for i in (1, 2)]

@@ -125,7 +125,7 @@ def test_two_patients_are_compared_merged_and_parted(room: Served, browser: Brow
     frey = Reader(browser, room, "frey")
     page = frey.page
     page.goto(f"{room.url}/admin/patients")
-    page.click("text=Compare")
+    page.click("button:has-text('Compare')")
     page.wait_for_selector(".beside >> text=issued by North and by South")
     assert page.locator(".moves li").count() == 2
     merge = page.locator("button.primary:has-text('Merge')")

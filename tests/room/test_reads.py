@@ -19,7 +19,8 @@ from tests.room.room_people import Browser, People, browser
 
 MARK = {
     "id": "m1", "origin": "drawn", "state": "accepted", "number": None, "finding": "metastasis", "site": "sacrum",
-    "view": "posterior", "shape": "rectangle", "points_px": [[100.0, 400.0], [120.0, 430.0]], "comment": "",
+    "image": "", "view": "posterior", "shape": "rectangle", "points_px": [[100.0, 400.0], [120.0, 430.0]],
+    "comment": "",
 }  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def doubts(a: Patient, b: Patient) -> list[str]:
         if one and other and one != other:
             said.append(f"Their {what} differs.")
         elif not (one and other):
-            said.append(f"The {what} of one of them is not known.")
+            said.append(f"The {what} of one of them is not known." if one or other else f"Their {what} is not known.")
     return said
 
 

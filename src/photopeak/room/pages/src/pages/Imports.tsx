@@ -119,8 +119,10 @@ function Result({ item, hindered }: { item: Item; hindered: string }) {
   return <span class={hindered ? 'warn' : 'hint'}>{hindered || 'ready'}</span>
 }
 
-function called(row: Row | undefined): string {
-  return row ? `${personName(row.name).slice(0, 40)} · ${row.patient_id.slice(0, 30)}${row.issuer ? ` (${row.issuer.slice(0, 20)})` : ''} · ${date(row.date)}${row.accession ? ` · ${row.accession}` : ''}` : ''
+/** A study in a line, and what tells it from another one of the same name. */
+function called(row: Row | undefined): [string, string] {
+  if (!row) return ['', '']
+  return [`${personName(row.name).slice(0, 40)}, ${date(row.date)}`, [row.patient_id.slice(0, 40), row.issuer.slice(0, 30), row.accession].filter(Boolean).join(' · ')]
 }
 
 /** The study of a file: as its name says it, one of several that it may mean, or one that is searched for. */
@@ -150,8 +152,8 @@ function Picker({ item, studies, onKnow, onChange }: { item: Item; studies: Reco
     const open = item.state === 'open' || item.state === 'failed'
     return (
       <>
-        <a href={`/studies/${item.study}`} target="_blank">{called(studies[item.study])}</a>
-        <small>by {item.why} {open && <button class="link" onClick={() => pick(null, 'chosen anew')}>change</button>}</small>
+        <a href={`/studies/${item.study}`} target="_blank">{called(studies[item.study])[0]}</a>
+        <small>{called(studies[item.study])[1]} · by {item.why} {open && <button class="link" onClick={() => pick(null, 'chosen anew')}>change</button>}</small>
         {item.images.length > 1 && open && (
           <select aria-label={`Image of ${item.name}`} value={item.image} onChange={(e) => onChange({ image: e.currentTarget.value })}>
             <option value="">drawn on which image?</option>
@@ -166,7 +168,7 @@ function Picker({ item, studies, onKnow, onChange }: { item: Item; studies: Reco
     <div class="picker">
       <small>{item.why}</small>
       <input type="search" value={search} placeholder="search the worklist" aria-label={`Search the study of ${item.name}`} onInput={(e) => setSearch(e.currentTarget.value)} />
-      {choices.map((key) => <button key={key} onClick={() => pick(key, 'your choice')}>{called(studies[key])}</button>)}
+      {choices.map((key) => <button key={key} onClick={() => pick(key, 'your choice')}>{called(studies[key])[0]} <small>{called(studies[key])[1]}</small></button>)}
     </div>
   )
 }
