@@ -200,7 +200,7 @@ def test_a_merge_is_shown_before_it_is_made_and_can_be_taken_back(people: People
     assert [o["key"] for o in admin.ask("GET", "/api/studies/1").json()["others"]] == [2]
     ask(admin, "GET", f"merge?one={one}&into={into}", status=409)
     (merged,) = ask(admin, "GET", "patients")["merged"]
-    assert (merged["can_part"], merged["who"]) == (True, "administrator")
+    assert (merged["hindrance"], merged["who"]) == ("", "administrator")
     assert ask(admin, "DELETE", f"merge/{one}")["parted"]
     assert held(people) == before
     assert admin.ask("GET", "/api/studies/1").json()["others"] == []
@@ -210,6 +210,22 @@ def test_a_merge_is_shown_before_it_is_made_and_can_be_taken_back(people: People
     ] * 2
     ask(admin, "POST", "merge", {"from_patient": one, "into_patient": into})  # and forth again
     assert held(people)[1] == ([], True)
+
+
+def test_the_last_merge_is_taken_back_first(people: People, admin: Browser) -> None:
+    for number in (1, 2, 3):
+        put(people.room, image(1, study=number, PatientID=f"P{number}"))
+    put(people.room, image(2, study=1, PatientID="P3"))
+    ask(admin, "POST", "merge", {"from_patient": 1, "into_patient": 2})
+    assert "P1 and P3" in held(people)[1][0][0]
+    ask(admin, "POST", "merge", {"from_patient": 2, "into_patient": 3})
+    assert held(people)[1][0] == []
+    said = ask(admin, "DELETE", "merge/1", status=422)
+    assert "take that back first" in said["detail"]
+    ask(admin, "DELETE", "merge/2")
+    assert "P1 and P3" in held(people)[1][0][0]
+    ask(admin, "DELETE", "merge/1")
+    assert ask(admin, "GET", "patients")["merged"] == []
 
 
 def held(people: People) -> dict[int, tuple[list[str], bool]]:

@@ -148,15 +148,26 @@ def line_of(patient_key: int) -> str:
     return f"patient {patient_key}"
 
 
-def part(t: Transaction, patient: Patient) -> dict[str, Any]:
-    """Take a merge back: the patient is one of their own again, and what held two patients says so again."""
+def hindrance(t: Transaction, patient: Patient) -> str:
+    """Why a patient's merging cannot be taken back; "" where it can.
+
+    The last one first: what a later merge settled among these patients stands in its own line of the trail.
+    """
     line = merged_line(t, patient) if patient.merged_into_id is not None else None
     if line is None:
-        raise PhotopeakError(
-            "this merge cannot be taken back: the audit trail does not tell how it was made. "
-            "Remedy: choose a patient whose merging it tells."
-        )
-    stayed = t.get(Patient, patient.merged_into_id)
+        return "the audit trail does not tell how this patient was merged. Remedy: choose one whose merging it tells."
+    later = [merged_line(t, p) for p in family(t, patient) if p.merged_into_id is not None]
+    if any(one is not None and one.id > line.id for one in later):
+        return "another patient was merged with these two afterwards. Remedy: take that back first."
+    return ""
+
+
+def part(t: Transaction, patient: Patient) -> dict[str, Any]:
+    """Take a merge back: the patient is one of their own again, and what held two patients says so again."""
+    if why := hindrance(t, patient):
+        raise PhotopeakError(why)
+    line, stayed = merged_line(t, patient), t.get(Patient, patient.merged_into_id)
+    assert line is not None
     assert stayed is not None
     everybody = studies_of(t, stayed)
     patient.merged_into_id = None

@@ -69,7 +69,7 @@ def _merged(t: Transaction, p: Patient) -> dict[str, Any]:
     into, line = t.get(Patient, p.merged_into_id), merging.merged_line(t, p)
     assert into is not None
     told = {} if line is None else {"who": line.who, "at": line.at.isoformat() + "Z"}
-    return {"one": _person(t, p), "other": _person(t, into), "can_part": line is not None, **told}
+    return {"one": _person(t, p), "other": _person(t, into), "hindrance": merging.hindrance(t, p), **told}
 
 
 @router.get("/merge")

@@ -50,13 +50,14 @@ export function Imports({ user }: { user: User }) {
   }
   const done = items.filter((x) => x.state === 'done').length
   return (
-    <main class="plain">
+    // Anywhere on the page: a browser leaves the page for a file that is dropped beside a box.
+    <main class="plain" onDragOver={(e) => e.preventDefault()} onDrop={(e) => { e.preventDefault(); void add(e.dataTransfer?.files ?? null) }}>
       <header class="page-head">
         <h1>Imports</h1>
         <span class="hint">Text reports (.txt) are kept with their study and found by the worklist’s search; LabelMe files (.json) become reads of your own.</span>
       </header>
       {fault && <p class="fault" role="alert">{fault}</p>}
-      <label class="drop wide" onDragOver={(e) => e.preventDefault()} onDrop={(e) => { e.preventDefault(); void add(e.dataTransfer?.files ?? null) }}>
+      <label class="drop wide">
         <span>Drop files here, or choose them. A name with the accession number, a UID, or the patient ID and the date says the study; else you choose it.</span>
         <input type="file" multiple accept=".txt,.json" disabled={busy} onChange={(e) => void add(e.currentTarget.files)} />
       </label>

@@ -19,7 +19,7 @@ interface Person {
 interface People {
   found: Person[]
   candidates: { why: string; one: Person; other: Person }[]
-  merged: { one: Person; other: Person; can_part: boolean; who?: string; at?: string }[]
+  merged: { one: Person; other: Person; hindrance: string; who?: string; at?: string }[]
 }
 
 interface Moved {
@@ -101,7 +101,7 @@ export function PatientsPage() {
                   <li key={m.one.key}>
                     <span class="why">{m.who ? `by ${m.who}, ${stamp(m.at ?? '')}` : 'earlier'}</span>
                     <Who p={m.one} /><Who p={m.other} />
-                    <button disabled={!m.can_part} title={m.can_part ? '' : 'The audit trail does not tell enough of it.'} onClick={() => void part(m.one.key)}>Take back</button>
+                    <button disabled={!!m.hindrance} title={m.hindrance} onClick={() => void part(m.one.key)}>Take back</button>
                   </li>
                 ))}
               </ul>
