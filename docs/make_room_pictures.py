@@ -97,7 +97,8 @@ def story(page: Page, url: str) -> None:
     page.click("button.primary:has-text('Sign')")
     page.wait_for_selector(".banner.signed")
     page.click("[aria-label='Light or dark']")
-    page.wait_for_timeout(3000)
+    page.wait_for_selector("text=Kept and sent as", timeout=120_000)
+    page.wait_for_timeout(8000)  # the browser's own PDF page does not say when it is drawn
     shot(page, "report")
     page.click("[aria-label='Light or dark']")
     cohort(page, url)

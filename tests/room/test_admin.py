@@ -83,7 +83,7 @@ def test_an_examination_is_planned(people: People, admin: Browser) -> None:
     with people.room.database.reading() as t:
         row = t.scalars(select(Scheduled).where(Scheduled.study_uid == uid)).one()
         assert (row.name, row.accession, row.modality, row.start_time) == ("Müller^Jürgen", "A7", "NM", "0830")
-    for wrong in ({"start_date": "soon"}, {"sex": "X"}, {"accession": "x" * 17}):
+    for wrong in ({"start_date": "soon"}, {"sex": "X"}, {"accession": "x" * 17}, {"patient_id": ""}, {"name": ""}):
         ask(admin, "POST", "scheduled", {**form, **wrong}, 422)
 
 

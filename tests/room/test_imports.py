@@ -85,6 +85,7 @@ def test_a_name_that_says_several_or_none_is_left_to_somebody(
 
 def test_the_image_that_labelme_drew_on_counts_as_a_name(physician: Browser) -> None:
     assert match(physician, "reader1.json", "../scans/ACC1002.png")["study"] == 2
+    assert match(physician, "reader1.json", "..\\ACC1001\\ACC1002.png")["study"] == 2  # the folder is no name of it
     assert match(physician, "ACC1001.json", "ACC1002.png")["candidates"] == [1, 2]
 
 

@@ -40,7 +40,7 @@ def words_of(name: str) -> set[str]:
     >>> sorted(words_of("A12345_report.txt"))
     ['A12345', 'A12345_report', 'report']
     """
-    stem = name.replace("\\\\", "/").rsplit("/", 1)[-1]
+    stem = name.replace("\\", "/").rsplit("/", 1)[-1]
     while stem.lower().endswith(ENDINGS):
         stem = stem[: stem.rindex(".")]
     edges = [(m.start(), m.end()) for m in re.finditer(r"[^\W_]+", stem)]

@@ -46,9 +46,9 @@ Clock = Annotated[str, Field(pattern=r"^\d{4}(\d{2})?$"), AfterValidator(_clock)
 class Planned(Form):
     """An examination that is planned: what the modality worklist tells the camera."""
 
-    patient_id: Word
+    patient_id: Annotated[Word, Field(min_length=1)]
     issuer: Word = ""
-    name: Word
+    name: Annotated[Word, Field(min_length=1)]
     birth_date: Day | Literal[""] = ""
     sex: Literal["M", "F", "O", ""] = ""
     accession: Annotated[Word, Field(max_length=16)] = ""

@@ -1,7 +1,7 @@
 // A reader's draft: changed here, undone here, saved by itself, and kept in this browser while the server is away.
 
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
-import { type Mark, type Network, type Read, type ReadDocument, Refused, get, send } from './api'
+import { type Mark, type Network, type Picture, type Read, type ReadDocument, Refused, get, send } from './api'
 
 const EMPTY: ReadDocument = { metastasis: '', arthritis: '', marks: [], comment: '' }
 const SAVE_MS = 700
@@ -159,6 +159,11 @@ export function useDraft(study: number, cohort: number, may: boolean): Draft {
     }
   }
   return { document, read, others, loaded, finished, saved, fault, change, undo: () => travel(past, future), redo: () => travel(future, past), save, begin, adopt, finish, again }
+}
+
+/** The name of the image that a mark lies on: marks from before it was kept lie on the first planar one. */
+export function imageOf(mark: Mark, planar: Picture[]): string {
+  return mark.image || (planar[0]?.image ?? '')
 }
 
 /** The marks with the network's lesions of every image among them; the same list where nothing is new. */

@@ -1,9 +1,8 @@
 import { useEffect, useState } from 'preact/hooks'
 import { type Answer, type Mark, type Picture, type Vocabulary, send } from '../api'
-import type { Draft } from '../draft'
+import { type Draft, imageOf } from '../draft'
 import { COLOURS } from '../viewer/View'
 import { quantity } from '../words'
-import { imageOf } from './Reading'
 
 interface Props {
   draft: Draft

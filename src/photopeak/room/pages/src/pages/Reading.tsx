@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { type Mark, type Network, type Picture, type Point, type StudyDetail, type User, type Vocabulary, get, send } from '../api'
-import { useDraft } from '../draft'
+import { imageOf, useDraft } from '../draft'
 import { go } from '../router'
 import { MAPS, type MapName } from '../viewer/colours'
 import { type Look, WHOLE, outline } from '../viewer/geometry'
@@ -196,11 +196,6 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
       </aside>
     </main>
   )
-}
-
-/** The name of the image that a mark lies on. */
-export function imageOf(mark: Mark, planar: Picture[]): string {
-  return mark.image || (planar[0]?.image ?? '')
 }
 
 export function edited(mark: Mark): Mark {
