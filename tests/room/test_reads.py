@@ -19,7 +19,8 @@ from tests.room.room_people import Browser, People, browser
 
 MARK = {
     "id": "m1", "origin": "drawn", "state": "accepted", "number": None, "finding": "metastasis", "site": "sacrum",
-    "view": "posterior", "shape": "rectangle", "points_px": [[100.0, 400.0], [120.0, 430.0]], "comment": "",
+    "image": "", "view": "posterior", "shape": "rectangle", "points_px": [[100.0, 400.0], [120.0, 430.0]],
+    "comment": "",
 }  # fmt: skip
 
 
@@ -176,7 +177,7 @@ def test_only_its_readers_read_in_a_cohort(people: People, physician: Browser) -
     form = {"name": "of others", "studies": [1], "readers": [people.keys["annotator"]]}
     cohort = people.sign_in("administrator").ask("POST", "/api/cohorts", json=form).json()["key"]
     assert save(physician, 0, cohort).status_code == 403
-    file = {"name": "x.json", "base64": base64.b64encode(labelme()).decode()}
+    file = {"name": "x.json", "base64": base64.b64encode(labelme()).decode(), "unmarked": "no"}
     assert physician.ask("POST", f"/api/studies/1/labelme?cohort={cohort}", json=file).status_code == 403
     with people.room.database.reading() as t:
         assert t.scalars(select(Read).where(Read.cohort_key == cohort)).all() == []
@@ -194,7 +195,7 @@ def test_who_saw_the_network_in_one_read_is_blind_in_no_later_one(people: People
 def test_a_cohort_takes_one_read_of_each_reader(people: People, physician: Browser) -> None:
     form = {"name": f"once {physician.key}", "studies": [1], "readers": [physician.key]}
     cohort = people.sign_in("administrator").ask("POST", "/api/cohorts", json=form).json()["key"]
-    file = {"name": "x.json", "base64": base64.b64encode(labelme()).decode()}
+    file = {"name": "x.json", "base64": base64.b64encode(labelme()).decode(), "unmarked": "no"}
     path = f"/api/studies/1/labelme?cohort={cohort}"
     assert physician.ask("POST", path, json=file).status_code == 200
     assert physician.ask("POST", path, json=file).status_code == 409
@@ -249,8 +250,9 @@ def test_labelme_comes_in_and_goes_out_as_it_was(people: People, physician: Brow
     save(physician, marks=marks)
     out = physician.ask("GET", "/api/studies/1/labelme").content
     assert len(read_labelme(out, "out", (1024, 256))) == 2  # what was rejected is not hers
-    file = {"name": "mine.json", "base64": base64.b64encode(out).decode()}
-    assert physician.ask("POST", "/api/studies/1/labelme", json=file).json() == {"marks": 2}
+    file = {"name": "mine.json", "base64": base64.b64encode(out).decode(), "unmarked": "no"}
+    said = physician.ask("POST", "/api/studies/1/labelme", json=file).json()
+    assert said == {"marks": 2, "state": "finished", "metastasis": "yes", "arthritis": "no"}
     mine = get(physician, "/studies/1/read")["read"]
     assert (mine["state"], mine["round"]) == ("finished", 2)
     assert (mine["document"]["metastasis"], mine["document"]["arthritis"]) == ("yes", "no")

@@ -20,7 +20,20 @@ from starlette.exceptions import HTTPException as StarletteError
 from photopeak import __version__
 from photopeak.core import PhotopeakError
 from photopeak.room.access import Rate, address_of, caller_of, token_of
-from photopeak.room.api import admin, cohorts, files, models, reads, reports, session, studies, worklist
+from photopeak.room.api import (
+    admin,
+    cohorts,
+    files,
+    imports,
+    models,
+    patients,
+    planning,
+    reads,
+    reports,
+    session,
+    studies,
+    worklist,
+)
 from photopeak.room.bodies import Bounded
 from photopeak.room.display import Pictures
 from photopeak.room.room import Room
@@ -63,7 +76,7 @@ def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callabl
     app.exception_handler(OperationalError)(_database_gone)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StarletteError)(_plain_error)
-    parts = (session, worklist, studies, reads, reports, files, cohorts, models, admin)
+    parts = (session, worklist, studies, reads, reports, files, imports, cohorts, models, admin, planning, patients)
     if room.settings.oidc_issuer:
         from photopeak.room.api import oidc  # a room without an issuer needs none of it
 

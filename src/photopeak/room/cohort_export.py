@@ -17,15 +17,21 @@ from photopeak.dicom.cohort import write_index
 from photopeak.dicom.labelme import Mark as LabelMeMark
 from photopeak.dicom.labelme import write_labelme
 from photopeak.room.marks import outline_of
+from photopeak.room.results import image_of, images_of
 from photopeak.room.room import Room
 from photopeak.room.schema import Assignment, Cohort, Consensus, NetworkReading, Study
-from photopeak.room.several_readers import QUESTIONS, matrix_of, reads_of, review, votes_of
+from photopeak.room.several_readers import QUESTIONS, reads_of, review, votes_of
 
 LEAST_POINTS = 3
 
 
+def on_image(document: dict[str, Any], image: str, first: str) -> dict[str, Any]:
+    """A read with the marks on one image alone; those that name none lie on the study's ``first`` one."""
+    return {**document, "marks": [m for m in document.get("marks", []) if (m.get("image") or first) == image]}
+
+
 def labelme_of(document: dict[str, Any], shape: tuple[int, int]) -> bytes:
-    """The marks that a read stands by as a LabelMe file."""
+    """The marks that a read stands by as a LabelMe file, which knows one image and its views."""
     marks = []
     for m in document.get("marks", []):
         if m["state"] not in ("accepted", "edited"):
@@ -74,19 +80,24 @@ def labels_of(t: Transaction, cohort: int, study: int) -> dict[str, bool | None]
 def _case(
     room: Room, t: Transaction, cohort: int, study: Study, labels: dict[str, bool | None], folder: Path
 ) -> list[dict[str, Json]]:
-    name = f"{study.id:06d}"
-    place = folder / name
-    place.mkdir(parents=True)
-    files = _files(room, t, study)
-    for file, (data, _) in files.items():
-        (place / file).write_bytes(data)
-    shape = matrix_of(t, study.id)
-    for i, (read, _) in enumerate(reads_of(t, cohort, study.id), 1):
-        (place / f"reader{i}.json").write_bytes(labelme_of(read.document, shape))
-    (place / "consensus.json").write_bytes(labelme_of({"marks": _marks(review(t, cohort, study.id))}, shape))
+    """A folder for each image of the study; the labels are of the patient, and the same for all of them."""
     base: dict[str, Json] = {"patient_id": study.patient.patient_id, "study": study.study_uid, "parent": ""}
     base |= {"label_m": int(bool(labels["metastasis"])), "label_a": int(bool(labels["arthritis"]))}
-    return [{**base, "path": f"{name}/{f}", "view": v} for f, (_, views) in files.items() for v in views]
+    images, rows = _images(room, t, study), list[dict[str, Json]]()
+    reads = [read.document for read, _ in reads_of(t, cohort, study.id)]
+    agreed = {"marks": _marks(review(t, cohort, study.id))}
+    first = next(iter(images))
+    for number, (image, (shape, files)) in enumerate(images.items(), 1):
+        name = f"{study.id:06d}" if number == 1 else f"{study.id:06d}-{number}"
+        place = folder / name
+        place.mkdir(parents=True)
+        for file, (data, _) in files.items():
+            (place / file).write_bytes(data)
+        for i, document in enumerate(reads, 1):
+            (place / f"reader{i}.json").write_bytes(labelme_of(on_image(document, image, first), shape))
+        (place / "consensus.json").write_bytes(labelme_of(on_image(agreed, image, first), shape))
+        rows += [{**base, "path": f"{name}/{f}", "view": v} for f, (_, views) in files.items() for v in views]
+    return rows
 
 
 def _marks(said: dict[str, Any]) -> list[dict[str, Any]]:
@@ -101,25 +112,34 @@ def _marks(said: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _files(room: Room, t: Transaction, study: Study) -> dict[str, tuple[bytes, list[str]]]:
-    """File name -> its bytes and views: what the network's reading was made of."""
+Files = dict[str, tuple[bytes, list[str]]]
+"""File name -> its bytes and views."""
+
+
+def _images(room: Room, t: Transaction, study: Study) -> dict[str, tuple[tuple[int, int], Files]]:
+    """Image -> its (rows, columns) and files: every one that the network read."""
     reading = t.scalar(
         select(NetworkReading).where(NetworkReading.study_key == study.id).order_by(NetworkReading.id.desc()).limit(1)
     )
-    views: dict[str, list[str]] = {}
+    stored = dict(images_of(room, study.id))
+    found: dict[str, tuple[tuple[int, int], Files]] = {}
     for document in reading.documents if reading is not None else []:
+        if document["reading"].get("refused"):  # a spot view beside the whole-body scan
+            continue
+        views: dict[str, list[str]] = {}
         for view, where in document["views"].items():
             views.setdefault(where["sop"], []).append(view)
-    from photopeak.room.results import images_of
-
-    stored = dict(images_of(room, study.id))
-    if not views:
+        if views:
+            names = ["planar.dcm"] if len(views) == 1 else [f"{'-'.join(v)}.dcm" for v in views.values()]
+            files = {n: (stored[u], views[u]) for n, u in zip(names, views, strict=True)}
+            one = next(iter(document["views"].values()))
+            found[image_of(document)] = (one["rows"], one["columns"]), files
+    if not found:
         raise PhotopeakError(
             f"study {study.study_uid} has no whole-body scan that was read, so its views are not known. "
             "Remedy: let the network read it first."
         )
-    names = ["planar.dcm"] if len(views) == 1 else [f"{'-'.join(v)}.dcm" for v in views.values()]
-    return {name: (stored[uid], views[uid]) for name, uid in zip(names, views, strict=True)}
+    return found
 
 
 def zipped(folder: Path) -> bytes:

@@ -138,6 +138,15 @@ def places_of(examination: Examination) -> dict[str, Any]:
     }
 
 
+def image_name(places: Mapping[str, Mapping[str, Any]], first: str) -> str:
+    """What marks and readings call an image by: an instance UID of it, whichever file of a pair came first.
+
+    >>> image_name({"anterior": {"sop": "1.9"}, "posterior": {"sop": "1.8"}}, "1.9")
+    '1.8'
+    """
+    return min((str(p["sop"]) for p in places.values()), default=first)
+
+
 def _maps(study: Study, scan: Scan, views: Views) -> dict[str, bytes]:
     """How likely each pixel is metastasis or arthritis, for each view, as eight-bit PNG on the image's matrix."""
     from PIL import Image as Picture

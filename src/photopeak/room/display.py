@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from sqlalchemy import select
 from photopeak.core import Acquisition, DicomError, Image, PhotopeakError, Study
 from photopeak.dicom.parse import parse
 from photopeak.dicom.reading import Examination, examinations_of, studies_of
-from photopeak.room.compute import places_of
+from photopeak.room.compute import image_name, places_of
 from photopeak.room.room import Room
 from photopeak.room.schema import Instance, Series
 from photopeak.room.schema import Study as StudyRow
@@ -49,6 +50,8 @@ class Picture:
     """For planar views: instance, frame, matrix and pixel size."""
     acquisition: Acquisition = field(default_factory=Acquisition)
     refused: str = ""
+    name: str = ""
+    """What marks and readings call it by."""
 
     @property
     def planes(self) -> NDArray[Any]:
@@ -71,7 +74,7 @@ class Pictures:
             study = t.get(StudyRow, study_key)
             stated = sorted((str(k), str(v)) for k, v in study.assumed.items()) if study is not None else []
             rows = t.execute(
-                select(Instance.sop_uid, Instance.sha256, Series.modality)
+                select(Instance.sop_uid, Instance.sha256, Series.modality, Series.description)
                 .join(Series)
                 .where(Series.study_key == study_key, Series.modality.in_(("NM", *VOLUMES)))
                 .order_by(Series.number, Series.series_uid, Instance.number, Instance.sop_uid)
@@ -81,7 +84,9 @@ class Pictures:
             if name in self._kept:
                 self._kept.move_to_end(name)
                 return name, self._kept[name][0]
-        made = _pictures(self._room, [(str(u), str(s), str(m)) for u, s, m in rows], dict(stated))
+        made = _pictures(self._room, [(str(u), str(s), str(m)) for u, s, m, _ in rows], dict(stated))
+        called = {str(u): str(words).strip() for u, _, _, words in rows}  # by their series, where that has a name
+        made = [replace(p, title=called.get(p.name) or p.title) for p in made]
         self._keep(name, made)
         return name, made
 
@@ -115,35 +120,44 @@ def _parsed(room: Room, uid: str, sha256: str) -> Any:
 
 def _planar(examination: Examination) -> Picture:
     if examination.study is None:
-        return _refused(examination.refused)
-    return _picture(examination.study, places_of(examination))
+        return _refused(examination.refused, examination.name)
+    places = places_of(examination)
+    return _picture(examination.study, places, image_name(places, examination.name))
 
 
-def _picture(study: Study, places: dict[str, Any]) -> Picture:
+def _picture(study: Study, places: dict[str, Any], name: str = "") -> Picture:
     image = next(e for e in study.values() if isinstance(e, Image))
     names = image.grid.names
     manner = next((m for axis, m in MANNERS if axis in names), "planar")
     a = study.acquisition
     title = a.description or a.kind.capitalize() or a.modality
-    return Picture(title, a.modality, manner, image, places, a)
+    return Picture(title, a.modality, manner, image, places, a, name=name)
 
 
-def _refused(why: str) -> Picture:
+def _refused(why: str, name: str = "") -> Picture:
     from photopeak.core import Axis, Grid, scaling
 
     empty = Image(np.zeros((1, 1), np.float32), Grid((Axis("y", 1), Axis("x", 1)), scaling((1.0, 1.0, 1.0))), "1")
-    return Picture("", "", "refused", empty, {}, refused=why)
+    return Picture("", "", "refused", empty, {}, refused=why, name=name)
+
+
+def planar(pictures: Sequence[Picture]) -> list[Picture]:
+    """The pictures that marks lie on."""
+    return [p for p in pictures if p.manner == "planar"]
 
 
 def described(picture: Picture, number: int) -> dict[str, Any]:
     """A picture as the pages know it."""
     if picture.manner == "refused":
-        return {"number": number, "manner": "refused", "refused": picture.refused}
+        return {"number": number, "manner": "refused", "refused": picture.refused, "image": picture.name}
     grid, planes = picture.image.grid, picture.planes
+    started = picture.acquisition.started_at
     spacing = grid.spacing_mm
     return {
         "number": number,
+        "image": picture.name,
         "title": picture.title,
+        "started": None if started is None else started.isoformat(),
         "modality": picture.modality,
         "manner": picture.manner,
         "unit": picture.image.unit,

@@ -46,7 +46,7 @@ def key_images(
     """All views in one row, at one scale, the anterior first."""
     from reportlab.platypus import Flowable
 
-    order = sorted(pictures, key=lambda view: (view not in SIDES, view))
+    order = sorted(pictures, key=lambda view: (_plain(view) not in SIDES, view))
     heights = [pictures[view].shape[0] * spacing[0] for view in order]
     widths = [pictures[view].shape[1] * spacing[1] for view in order]
     scale = min(TALLEST / max(heights), (width - GAP * (len(order) - 1)) / sum(widths))
@@ -63,6 +63,11 @@ def key_images(
                 x += scale * wide + GAP
 
     return KeyImages()
+
+
+def _plain(view: str) -> str:
+    """``2nd anterior``, as the second image of a study is called, is an anterior view."""
+    return view.rsplit(" ", 1)[-1] if view[:1].isdigit() else view
 
 
 def _draw_view(
@@ -85,9 +90,9 @@ def _draw_view(
     canvas.setFont(BOLD, 8.5)
     canvas.drawCentredString(left + width / 2, bottom + height + 4, view.capitalize())
     canvas.setFont(BOLD, 9)
-    if view in SIDES:
-        canvas.drawString(left + 4, bottom + height - 12, SIDES[view][0])
-        canvas.drawRightString(left + width - 4, bottom + height - 12, SIDES[view][1])
+    if (sides := SIDES.get(_plain(view))) is not None:
+        canvas.drawString(left + 4, bottom + height - 12, sides[0])
+        canvas.drawRightString(left + width - 4, bottom + height - 12, sides[1])
     rows, columns = counts.shape
     canvas.saveState()
     clip = canvas.beginPath()

@@ -43,11 +43,18 @@ LABEL: Final = 72.0
 """Points that a label takes beside its value."""
 
 
-def report_pdf(report: Report, patient: Mapping[str, str], pictures: Pictures, spacing: tuple[float, float]) -> bytes:
+def report_pdf(
+    report: Report,
+    patient: Mapping[str, str],
+    pictures: Pictures,
+    spacing: tuple[float, float],
+    further: Sequence[tuple[Pictures, tuple[float, float]]] = (),
+) -> bytes:
     """The pages of a report; of one that is no ``SignedReport``, a draft.
 
     ``patient`` says in words the name, id, birth date, sex, study date, accession, description and institution;
-    ``pictures`` holds the counts of each view and ``spacing`` the height and width of their pixels in mm.
+    ``pictures`` holds the counts of each view and ``spacing`` the height and width of their pixels in mm; ``further``
+    are the same of other images of the study, each a row of its own.
     """
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
@@ -61,7 +68,8 @@ def report_pdf(report: Report, patient: Mapping[str, str], pictures: Pictures, s
     frame = Frame(MARGIN, MARGIN, width, height - 16, leftPadding=0, rightPadding=0, topPadding=0, bottomPadding=0)
     furniture = _Furniture(report, patient)
     document.addPageTemplates([PageTemplate("page", [frame], onPage=furniture.under, onPageEnd=furniture.over)])
-    story = _story(report, patient, pictures, spacing, width)
+    rows = [row for row in ((pictures, spacing), *further) if row[0]]
+    story = _story(report, patient, rows, width)
     document.build(story, canvasmaker=_counting(furniture))
     return out.getvalue()
 
@@ -155,7 +163,7 @@ def _heading(text: str) -> Any:
 
 
 def _story(
-    report: Report, patient: Mapping[str, str], pictures: Pictures, spacing: tuple[float, float], width: float
+    report: Report, patient: Mapping[str, str], images: Sequence[tuple[Pictures, tuple[float, float]]], width: float
 ) -> list[Any]:
     """The report from its title to its signature."""
     from reportlab.platypus import KeepTogether, Spacer
@@ -163,7 +171,7 @@ def _story(
     story = [_text("Bone scan report", 17, bold=True, spaceAfter=5), _identity(report, patient, width)]
     for name in ("indication", "technique", "comparison"):
         story += _section(report, name)
-    if pictures:
+    for pictures, spacing in images:
         story += [Spacer(1, 8), key_images(report.lesions, pictures, spacing, width)]
     story += _section(report, "findings")
     if report.lesions:

@@ -22,11 +22,12 @@ from photopeak.dicom.parse import parse
 from photopeak.dicom.reading_frames import Frame
 from photopeak.room.api.forms import Mark
 from photopeak.room.arriving import family
-from photopeak.room.display import Picture, Pictures
+from photopeak.room.display import Picture, Pictures, planar
 from photopeak.room.drafting import draft_sections
 from photopeak.room.marks import outline_of, statistics
 from photopeak.room.pdf import report_pdf
-from photopeak.room.results import judgements, latest_reading
+from photopeak.room.places import image_of_mark, labels_of, renamed, word_of, words_of
+from photopeak.room.results import image_of, judgements, latest_reading
 from photopeak.room.room import Room
 from photopeak.room.schema import Instance, Read, Report, Study, User, now
 
@@ -90,16 +91,17 @@ def _document(t: Transaction, study: Study, read: Read, pictures: list[Picture])
     marks = [Mark.model_validate_json(json.dumps(m)) for m in read.document.get("marks", [])]
     standing = [m for m in marks if m.state in ("accepted", "edited")]
     seen = latest_reading(t, study) if read.revealed_at is not None else None
-    index = _index(seen.documents) if seen is not None else None
-    flags = [f for d in seen.documents for f in d["reading"].get("flags", ())] if seen is not None else []
+    index, flags = (None, []) if seen is None else _index_and_flags(seen.documents, pictures)
     before = _prior(t, study)
     answers = str(read.document.get("metastasis", "")), str(read.document.get("arthritis", ""))
-    sections = draft_sections(standing, *answers, index, before, technique_of(picture), flags, _said(seen))
+    sections = draft_sections(
+        renamed(standing, pictures), *answers, index, before, technique_of(picture), flags, _said(seen)
+    )
     return {
         "sections": sections,
         "metastasis": answers[0],
         "arthritis": answers[1],
-        "lesions": [_lesion(m, picture) for m in standing],
+        "lesions": [_lesion(m, image_of_mark(m.image, pictures)) for m in standing],
         "bone_scan_index_percent": index,
         "read": read.id,
         "bundle": "" if seen is None else seen.bundle,
@@ -108,24 +110,32 @@ def _document(t: Transaction, study: Study, read: Read, pictures: list[Picture])
 
 
 def planar_of(pictures: list[Picture]) -> Picture | None:
-    """The planar picture that marks lie on."""
-    return next((p for p in pictures if p.manner == "planar"), None)
+    """The first planar picture: a report's own, where there are several."""
+    return next(iter(planar(pictures)), None)
 
 
-def _index(documents: list[Any]) -> float | None:
-    found = [d["reading"].get("bone_scan_index_percent") for d in documents]
-    return next((float(f) for f in found if f is not None), None)
+def _index_and_flags(documents: list[Any], pictures: list[Picture]) -> tuple[float | None, list[str]]:
+    """The bone scan index and what the network noted; of several images the index of the first, and that it is so."""
+    order = [p.name for p in pictures]
+    indexed = [d for d in documents if d["reading"].get("bone_scan_index_percent") is not None]
+    indexed.sort(key=lambda d: order.index(image_of(d)) if image_of(d) in order else len(order))
+    flags = list(dict.fromkeys(f for d in documents for f in d["reading"].get("flags", ())))
+    if len(indexed) > 1:
+        flags.append(f"the bone scan index is that of the first of the {len(indexed)} images that have one")
+    return (float(indexed[0]["reading"]["bone_scan_index_percent"]) if indexed else None), flags
 
 
 def _said(seen: Any) -> str | None:
-    """What the network said, in words."""
+    """What the network said, in words; of several images, of each."""
     if seen is None or not judgements(seen.documents):
         return None
     words = {("yes",): "{} present", ("no",): "no sign of {}"}
-    said = [
-        words.get(tuple(j["answers"]), "not sure about {}").format(j["question"]) for j in judgements(seen.documents)
+    each = [
+        "; ".join(words.get(tuple(j["answers"]), "not sure about {}").format(j["question"]) for j in judgements([d]))
+        for d in seen.documents
+        if judgements([d])
     ]
-    return "; ".join(said)
+    return each[0] if len(each) == 1 else "; ".join(f"image {i}: {said}" for i, said in enumerate(each, 1))
 
 
 def _prior(t: Transaction, study: Study) -> tuple[dt.date, float | None] | None:
@@ -162,7 +172,7 @@ def technique_of(picture: Picture | None) -> dict[str, object]:
     if picture is None:
         return {}
     a, facts = picture.acquisition, dict[str, object]()
-    facts["views"] = picture.image.grid.labels("view") if "view" in picture.image.grid.names else ()
+    facts["views"] = labels_of(picture)
     if a.radiopharmaceuticals:
         r = a.radiopharmaceuticals[0]
         facts["tracer"] = " ".join(filter(None, (r.nuclide, r.name)))
@@ -178,13 +188,14 @@ def _lesion(mark: Mark, picture: Picture | None) -> dict[str, Any]:
     """A mark as the report's table has it, measured on the counts."""
     outline = outline_of(mark.shape, mark.points_px)
     measured = {"area_mm2": 0.0, "maximum": 0.0}
-    if picture is not None and mark.view in picture.image.grid.labels("view"):
-        plane = picture.planes[picture.image.grid.labels("view").index(mark.view)]
+    if picture is not None and mark.view in labels_of(picture):
+        plane = picture.planes[labels_of(picture).index(mark.view)]
         spacing = picture.image.grid.spacing_mm
         measured = statistics(plane, mark.shape, mark.points_px, spacing["x"] * spacing["y"])
     return {
         "finding": mark.finding,
         "site": mark.site,
+        "image": "" if picture is None else picture.name,
         "view": mark.view,
         "outline_px": [[x, y] for x, y in outline],
         "area_mm2": measured["area_mm2"],
@@ -195,16 +206,20 @@ def _lesion(mark: Mark, picture: Picture | None) -> dict[str, Any]:
     }
 
 
-def content_of(study_uid: str, patient_id: str, report: Report) -> core.Report:
-    """A report as everything else knows one."""
+def content_of(study: Study, report: Report, pictures: list[Picture]) -> core.Report:
+    """A report as everything else knows one; its lesions' views by the names that a report gives them."""
     d = report.document
     lesions = tuple(
-        core.SignedLesion(**{**x, "outline_px": tuple((float(a), float(b)) for a, b in x["outline_px"])})
+        core.SignedLesion(
+            **{k: v for k, v in x.items() if k not in ("image", "view", "outline_px")},
+            view=word_of(x.get("image", ""), x["view"], pictures),
+            outline_px=tuple((float(a), float(b)) for a, b in x["outline_px"]),
+        )
         for x in d["lesions"]
     )
     return core.Report(
-        study_uid,
-        patient_id,
+        study.study_uid,
+        study.patient.patient_id,
         report.number,
         dict(d["sections"]),
         d["metastasis"],
@@ -233,17 +248,21 @@ def pdf_of(room: Room, report: Report, pictures: list[Picture]) -> bytes:
         study = t.get(Study, report.study_key)
         assert study is not None
         before = _sent_before(t, report)
-    content = content_of(study.study_uid, study.patient.patient_id, report)
+    content = content_of(study, report, pictures)
     return _pdf(_signed(content, report, before) if report.state == "signed" else content, study, pictures)
 
 
 def _pdf(content: core.Report, study: Study, pictures: list[Picture]) -> bytes:
     picture = planar_of(pictures)
-    p, images, spacing = study.patient, {}, (1.0, 1.0)
-    if picture is not None:
-        labels = picture.image.grid.labels("view")
-        images = {v: np.asarray(picture.planes[labels.index(v)], np.float64) for v in VIEWS if v in labels}
-        spacing = picture.image.grid.spacing_mm["y"], picture.image.grid.spacing_mm["x"]
+    p, marked = study.patient, {x.view for x in content.lesions}
+    shown = []
+    for one in planar(pictures):
+        named = {v: words_of(pictures)[one.name, v] for v in labels_of(one)}
+        if one is picture or marked & set(named.values()):  # beside the first, what something was marked on
+            kept = [v for v in VIEWS if v in named] if one is picture else named
+            planes = {named[v]: np.asarray(one.planes[labels_of(one).index(v)], np.float64) for v in kept}
+            spacing = one.image.grid.spacing_mm
+            shown.append((planes, (spacing["y"], spacing["x"])))
     words: Mapping[str, str] = {
         "name": p.name.replace("^", " ").strip(),
         "id": p.patient_id,
@@ -254,7 +273,8 @@ def _pdf(content: core.Report, study: Study, pictures: list[Picture]) -> bytes:
         "description": study.description,
         "institution": "" if picture is None else picture.acquisition.institution,
     }
-    return report_pdf(content, words, images, spacing)
+    first, *further = shown or [({}, (1.0, 1.0))]
+    return report_pdf(content, words, *first, further)
 
 
 def _signed(content: core.Report, report: Report, supersedes: str) -> core.SignedReport:
@@ -308,7 +328,7 @@ def _complete(room: Room, key: int) -> None:
         assert study is not None
         before = _sent_before(t, report)
     _, pictures = Pictures(room).of(report.study_key)
-    signed = _signed(content_of(study.study_uid, study.patient.patient_id, report), report, before)
+    signed = _signed(content_of(study, report, pictures), report, before)
     made = list(_objects(room, signed, study, pictures))
     for ds in made:
         room.receive(_bytes(ds), MADE_HERE, "report")
@@ -332,8 +352,8 @@ def _objects(room: Room, report: core.SignedReport, study: Study, pictures: list
 
 def _frames(room: Room, study: Study, pictures: list[Picture]) -> dict[str, Frame]:
     """The frame of each view, as the objects refer to it."""
-    picture = planar_of(pictures)
-    places = picture.places if picture is not None else {}
+    words = words_of(pictures)
+    places = {words[p.name, v]: place for p in planar(pictures) for v, place in p.places.items()}
     with room.database.reading() as t:
         if places:
             uids = [p["sop"] for p in places.values()]

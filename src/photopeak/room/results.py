@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as Transaction
 
 from photopeak.core import PhotopeakError
-from photopeak.room.compute import Compute, Made, Stored
+from photopeak.room.compute import Compute, Made, Stored, image_name
 from photopeak.room.room import Room
 from photopeak.room.schema import Fact, Instance, NetworkReading, Read, Series, Study, now
 
@@ -25,13 +25,13 @@ def active_bundle(t: Transaction, room: Room) -> str:
 
 
 def images_of(room: Room, study_key: int) -> list[Stored]:
-    """The nuclear medicine objects of a study, in a fixed order."""
+    """The nuclear medicine objects of a study, in the order in which they are shown."""
     with room.database.reading() as t:
         rows = t.execute(
             select(Instance.sop_uid, Instance.sha256)
             .join(Series)
             .where(Series.study_key == study_key, Series.modality == "NM")
-            .order_by(Series.series_uid, Instance.number, Instance.sop_uid)
+            .order_by(Series.number, Series.series_uid, Instance.number, Instance.sop_uid)
         ).all()
     return [(uid, room.objects.get(sha256)) for uid, sha256 in rows]
 
@@ -88,6 +88,12 @@ def find_reading(t: Transaction, study_key: int, digest: str, bundle_sha256: str
             NetworkReading.bundle_sha256 == bundle_sha256,
         )
     )
+
+
+def image_of(document: Mapping[str, Any]) -> str:
+    """The name of the image that a reading is about; "" of one that was read from nothing."""
+    views, sources = document.get("views", {}), document["reading"].get("sources", ())
+    return image_name(views, sources[0] if sources else "")
 
 
 def latest_reading(t: Transaction, study: Study) -> NetworkReading | None:

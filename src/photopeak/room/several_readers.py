@@ -17,6 +17,7 @@ from photopeak.evaluate.outlines import Outline
 from photopeak.evaluate.summary import Figure, Resampling
 from photopeak.room.api.forms import Mark
 from photopeak.room.marks import outline_of
+from photopeak.room.places import Place
 from photopeak.room.schema import Assignment, Cohort, Consensus, Instance, Read, Series, Study, User, now
 
 QUESTIONS: Final = ("metastasis", "arthritis")
@@ -45,8 +46,8 @@ def start_cohort(
     return cohort
 
 
-def import_marks(marks: Sequence[LabelMeMark]) -> list[dict[str, Any]]:
-    """Marks of a LabelMe file as the room keeps them."""
+def import_marks(marks: Sequence[LabelMeMark], image: str = "") -> list[dict[str, Any]]:
+    """Marks of a LabelMe file as the room keeps them; ``image`` is the name of the one they were drawn on."""
     out = []
     for i, m in enumerate(marks, 1):
         rectangle = m.shape == "rectangle"
@@ -58,6 +59,7 @@ def import_marks(marks: Sequence[LabelMeMark]) -> list[dict[str, Any]]:
             number=None,
             finding=m.finding,
             site=m.site,
+            image=image,
             view=m.view,
             shape="rectangle" if rectangle else "polygon",
             points_px=[(float(x), float(y)) for x, y in points],
@@ -111,19 +113,23 @@ def matrix_of(t: Transaction, study: int) -> tuple[int, int]:
     return int(rows[0]), int(rows[1])
 
 
-def outlines_of(document: Mapping[str, Any], view: str) -> list[Outline]:
-    """The outlines that a read stands by, in one view."""
+def outlines_of(document: Mapping[str, Any], place: Place, home: str) -> list[Outline]:
+    """The outlines that a read stands by, in one view of one image."""
     return [
         Outline(m["finding"], m["site"], outline_of(m["shape"], [(float(x), float(y)) for x, y in m["points_px"]]))
         for m in document.get("marks", [])
-        if m["view"] == view and m["state"] in ("accepted", "edited")
+        if (m.get("image") or home, m["view"]) == place and m["state"] in ("accepted", "edited")
     ]
 
 
-def views_of(documents: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The views that anybody marked something in."""
-    found = {m["view"] for d in documents for m in d.get("marks", [])}
-    return [v for v in ("anterior", "posterior") if v in found] + sorted(found - {"anterior", "posterior"})
+def places_of(documents: Sequence[Mapping[str, Any]]) -> tuple[list[Place], str]:
+    """(the views that anybody marked something in; the image of marks that name none, "" where that is not known)."""
+    images = {m.get("image") or "" for d in documents for m in d.get("marks", [])}
+    named = images - {""}
+    home = named.pop() if len(named) == 1 else ""
+    found = {(m.get("image") or home, m["view"]) for d in documents for m in d.get("marks", [])}
+    order = ("anterior", "posterior")
+    return sorted(found, key=lambda p: (p[0], order.index(p[1]) if p[1] in order else len(order), p[1])), home
 
 
 def votes_of(documents: Sequence[Mapping[str, Any]], question: str) -> bool | None:
@@ -150,19 +156,21 @@ def review(t: Transaction, cohort: int, study: int) -> dict[str, Any]:
     if not pairs:
         return out
     shape = matrix_of(t, study)
-    for view in views_of(documents):
-        readers = {str(i): outlines_of(d, view) for i, d in enumerate(documents, 1)}
+    places, home = places_of(documents)
+    for place in places:
+        readers = {str(i): outlines_of(d, place, home) for i, d in enumerate(documents, 1)}
         for cluster in lesion_consensus(readers, shape, SAME_LESION_IOU):
-            out["lesions"].append(_lesion(cluster, view, readers, len(out["lesions"]) + 1))
+            out["lesions"].append(_lesion(cluster, place, readers, len(out["lesions"]) + 1))
     return out
 
 
-def _lesion(cluster: Cluster, view: str, readers: Mapping[str, Sequence[Outline]], number: int) -> dict[str, Any]:
+def _lesion(cluster: Cluster, place: Place, readers: Mapping[str, Sequence[Outline]], number: int) -> dict[str, Any]:
     return {
         "id": f"c{number}",
         "finding": cluster.finding,
         "site": cluster.site,
-        "view": view,
+        "image": place[0],
+        "view": place[1],
         "majority": cluster.majority,
         "markers": [int(r) for r in cluster.marked],
         "points_px": [[float(x), float(y)] for x, y in cluster.points],
@@ -215,8 +223,9 @@ def _lesion_agreement(
             for study, reads in whole.items():
                 shape = matrix_of(t, study)
                 documents = [reads[a].document, reads[b].document]
-                for view in views_of(documents):
-                    one, other = (outlines_of(d, view) for d in documents)
+                places, home = places_of(documents)
+                for place in places:
+                    one, other = (outlines_of(d, place, home) for d in documents)
                     found = lesion_agreement(one, other, shape, SAME_LESION_IOU)
                     both, only_a, only_b = (
                         both + len(found.pairs),

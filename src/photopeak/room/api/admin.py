@@ -1,4 +1,4 @@
-"""What an administrator does: accounts, archives, planned examinations, merging patients, the audit trail."""
+"""What an administrator does: accounts, archives, the audit trail; plans and patients lie beside."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session as Transaction
 
 from photopeak.room.access import Caller, needs, room_of
 from photopeak.room.accounts import add_user, close_sessions_of, set_password
 from photopeak.room.api.forms import Form, Key, Word
-from photopeak.room.arriving import family, holds_two, survivor, two_patients
 from photopeak.room.audit import Event, as_message, broken_at, lines, record
 from photopeak.room.room import Room
-from photopeak.room.schema import Audit, Destination, Outgoing, Patient, Scheduled, Study, User, now
+from photopeak.room.schema import Audit, Destination, Outgoing, User, now
 
 router = APIRouter(prefix="/api/admin", tags=["administration"])
 Role = Literal["administrator", "physician", "annotator", "researcher"]
@@ -142,70 +140,6 @@ def set_destination(form: NewDestination, request: Request, caller: Caller = nee
         t.flush()
         record(t, Event("administer", caller.name, form.ae_title, address=caller.address, details=form.model_dump()))
         return {"key": found.id}
-
-
-class Planned(Form):
-    """An examination that is planned: what the modality worklist tells the camera."""
-
-    patient_id: Word
-    issuer: Word = ""
-    name: Word
-    birth_date: Annotated[str, Field(pattern=r"^(\d{8})?$")] = ""
-    sex: Literal["M", "F", "O", ""] = ""
-    accession: Annotated[Word, Field(max_length=16)] = ""
-    description: Word = ""
-    station: Annotated[Word, Field(max_length=16)] = ""
-    start_date: Annotated[str, Field(pattern=r"^\d{8}$")]
-    start_time: Annotated[str, Field(pattern=r"^\d{4,6}$")]
-
-
-@router.post("/scheduled")
-def plan(form: Planned, request: Request, caller: Caller = needs("administer")) -> dict[str, Any]:
-    """Put an examination on the modality worklist."""
-    from photopeak.dicom.modules import new_uid
-
-    with room_of(request).database.writing() as t:
-        uid = new_uid("scheduled", form.patient_id, form.accession, form.start_date, form.start_time, str(now()))
-        t.add(Scheduled(study_uid=uid, modality="NM", **form.model_dump()))
-        record(t, Event("administer", caller.name, uid, address=caller.address, details={"scheduled": form.accession}))
-    return {"study_uid": uid}
-
-
-class Merge(Form):
-    """Two patients that are one."""
-
-    from_study: int = Field(ge=1, le=2**31 - 1)
-    into_study: int = Field(ge=1, le=2**31 - 1)
-
-
-@router.post("/merge")
-def merge(form: Merge, request: Request, caller: Caller = needs("administer")) -> dict[str, Any]:
-    """The patient of one study is the patient of another; what was sent stays as it was sent."""
-    with room_of(request).database.writing() as t:
-        a, b = t.get(Study, form.from_study), t.get(Study, form.into_study)
-        if a is None or b is None:
-            raise HTTPException(404, "There is no such study.")
-        gone, stays = survivor(t, a.patient), survivor(t, b.patient)
-        if gone.id == stays.id:
-            raise HTTPException(409, "They are one patient already.")
-        gone.merged_into_id = stays.id
-        t.flush()
-        _read_again(t, stays)
-        told = {"from": gone.patient_id, "into": stays.patient_id}
-        record(t, Event("administer", caller.name, b.study_uid, address=caller.address, details=told))
-    return told
-
-
-def _read_again(t: Transaction, patient: Patient) -> None:
-    """A study that held two patients, who are one now, is read after all."""
-    people = family(t, patient)
-    settled = {two_patients(a.patient_id, b.patient_id) for a in people for b in people}
-    for study in t.scalars(select(Study).where(Study.patient_key.in_([p.id for p in people]))):
-        study.change += 1
-        if settled & set(study.warnings):
-            study.warnings = [w for w in study.warnings if w not in settled]
-            if study.digest and not holds_two(study):
-                study.due_at, study.attempt = now(), 0
 
 
 @router.get("/audit")

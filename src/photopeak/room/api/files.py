@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import Field
@@ -15,14 +15,17 @@ from photopeak.dicom.labelme import read_labelme
 from photopeak.dicom.parse import looks_like_dicom
 from photopeak.room.access import Caller, needs, room_of, study_of
 from photopeak.room.api.forms import Form, Key, Word
-from photopeak.room.api.reads import check_assigned, seen_by
+from photopeak.room.api.reads import check_assigned, drafted_read, seen_by
+from photopeak.room.api.studies import pictures_of
 from photopeak.room.audit import Event, record
-from photopeak.room.cohort_export import labelme_of
+from photopeak.room.cohort_export import labelme_of, on_image
+from photopeak.room.display import Picture, planar
 from photopeak.room.schema import Read
-from photopeak.room.several_readers import finished_read, import_marks, matrix_of, reads_of
+from photopeak.room.several_readers import QUESTIONS, finished_read, import_marks, matrix_of, reads_of
 
 router = APIRouter(prefix="/api", tags=["files"])
 CohortKey = Annotated[int, Query(ge=0, le=2**31 - 1)]
+ImageName = Annotated[str, Query(max_length=64)]
 
 
 class File(Form):
@@ -55,10 +58,12 @@ def upload(file: File, request: Request, caller: Caller = needs("store")) -> dic
 
 
 @router.get("/studies/{key}/labelme")
-def labelme_out(key: Key, request: Request, cohort: CohortKey = 0, caller: Caller = needs("read")) -> Response:
-    """My marks as a LabelMe file."""
+def labelme_out(
+    key: Key, request: Request, cohort: CohortKey = 0, image: ImageName = "", caller: Caller = needs("read")
+) -> Response:
+    """My marks as a LabelMe file, which knows one image: of several, the one that is named."""
+    pictures = _planar(key, request, caller)
     with room_of(request).database.reading() as t:
-        study_of(t, key, caller)
         read = t.scalar(
             select(Read)
             .where(Read.study_key == key, Read.reader_key == caller.key, Read.cohort_key == cohort)
@@ -67,7 +72,12 @@ def labelme_out(key: Key, request: Request, cohort: CohortKey = 0, caller: Calle
         )
         if read is None:
             raise HTTPException(404, "You have marked nothing in this study.")
-        data = labelme_of(read.document, matrix_of(t, key))
+        document, shape = dict(read.document), matrix_of(t, key)
+    if pictures:
+        marked = {m.get("image") or pictures[0].name for m in document.get("marks", [])}
+        picture = _chosen(pictures, image or (marked.pop() if len(marked) == 1 else ""))
+        document, shape = on_image(document, picture.name, pictures[0].name), picture.planes.shape[1:]
+    data = labelme_of(document, (int(shape[0]), int(shape[1])))
     return Response(
         data,
         media_type="application/json",
@@ -75,26 +85,70 @@ def labelme_out(key: Key, request: Request, cohort: CohortKey = 0, caller: Calle
     )
 
 
+def _planar(key: int, request: Request, caller: Caller) -> list[Picture]:
+    """The pictures of a study that marks lie on."""
+    with room_of(request).database.reading() as t:
+        study_of(t, key, caller)
+    return planar(pictures_of(request).of(key)[1])
+
+
+def _chosen(pictures: list[Picture], image: str) -> Picture:
+    """The picture of this name, or the only one; refused where it is not known which is meant."""
+    for picture in pictures:
+        if picture.name == image or (not image and len(pictures) == 1):
+            return picture
+    raise HTTPException(
+        422,
+        f"The study has {len(pictures)} images that could be marked, and a LabelMe file knows one. "
+        f"Remedy: name it: {', '.join(p.name for p in pictures)}.",
+    )
+
+
+class Marked(File):
+    """A LabelMe file, and what it does not say itself."""
+
+    unmarked: Literal["no", "not asked"] | None = None
+    """What it means that a file marks nothing of a kind: the reader looked and found none, or did not look for it."""
+    image: Annotated[Word, Field(max_length=64)] = ""
+    """The name of the image that it was drawn on, where the study has several."""
+
+
 @router.post("/studies/{key}/labelme")
 def labelme_in(
-    key: Key, file: File, request: Request, cohort: CohortKey = 0, caller: Caller = needs("read")
+    key: Key, file: Marked, request: Request, cohort: CohortKey = 0, caller: Caller = needs("read")
 ) -> dict[str, Any]:
-    """A read of mine that was made in LabelMe, as a finished one."""
-    data = _bytes(file)
+    """A read of mine that was made in LabelMe: finished where it answers both questions, else a draft."""
+    data, pictures = _bytes(file), _planar(key, request, caller)
+    picture = _chosen(pictures, file.image) if pictures else None
     with room_of(request).database.writing() as t:
         row = study_of(t, key, caller)
         check_assigned(t, key, cohort, caller)
         if cohort and any(r.id == caller.key for _, r in reads_of(t, cohort, key)):
             raise HTTPException(409, "Your read of this study is finished, and a cohort is read once.")
-        marks = import_marks(read_labelme(data, file.name, matrix_of(t, key)))
-        kinds = {m["finding"] for m in marks}
-        document = {
-            **{q: "yes" if q in kinds else "no" for q in ("metastasis", "arthritis")},
-            "marks": marks,
-            "comment": f"from {file.name}",
-        }
-        finished_read(t, key, caller.key, cohort, document).revealed_at = seen_by(t, key, caller.key)
+        shape = matrix_of(t, key) if picture is None else (picture.planes.shape[1], picture.planes.shape[2])
+        marks = import_marks(read_labelme(data, file.name, shape), "" if picture is None else picture.name)
+        document = _answered(marks, file)
+        if "" in (document["metastasis"], document["arthritis"]):
+            drafted_read(t, row, caller.key, cohort, document)
+        else:
+            finished_read(t, key, caller.key, cohort, document).revealed_at = seen_by(t, key, caller.key)
         if not cohort and row.state in ("new", "read"):
             row.state, row.change = "reading", row.change + 1
-        record(t, Event("import", caller.name, row.study_uid, address=caller.address, details={"file": file.name}))
-    return {"marks": len(marks)}
+        told = {"file": file.name, "unmarked": file.unmarked}
+        record(t, Event("import", caller.name, row.study_uid, address=caller.address, details=told))
+    answers = {q: document[q] for q in QUESTIONS}
+    return {"marks": len(marks), "state": "draft" if "" in answers.values() else "finished", **answers}
+
+
+def _answered(marks: list[dict[str, Any]], file: Marked) -> dict[str, Any]:
+    """A read with these marks. What is marked is there; of what is not, the file alone does not tell."""
+    kinds = {m["finding"] for m in marks}
+    silent = [q for q in QUESTIONS if q not in kinds]
+    if silent and file.unmarked is None:
+        raise HTTPException(
+            422,
+            f"{file.name} marks no {' and no '.join(silent)}, which may mean that there is none or that nobody looked "
+            'for it. Remedy: say so, with unmarked as "no" or as "not asked".',
+        )
+    rest = "no" if file.unmarked == "no" else ""
+    return {**{q: "yes" if q in kinds else rest for q in QUESTIONS}, "marks": marks, "comment": f"from {file.name}"}

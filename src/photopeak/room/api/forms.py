@@ -62,6 +62,8 @@ class Mark(Form):
     """The network's number of it."""
     finding: Annotated[str, AfterValidator(_known_finding)]
     site: Annotated[str, Field(max_length=64), AfterValidator(_plain)] = ""
+    image: Annotated[str, Field(max_length=64), AfterValidator(_plain)] = ""
+    """The name of the image that it lies on; "" in reads from before that was kept: the study's first planar one."""
     view: Annotated[str, AfterValidator(_known_view)]
     shape: Literal["polygon", "rectangle", "ellipse", "brush"]
     points_px: list[Point] = Field(min_length=2, max_length=1000)

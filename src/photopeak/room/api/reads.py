@@ -16,7 +16,7 @@ from photopeak.room.api.forms import Form, Key, Mark, Pixel, Point, ReadDocument
 from photopeak.room.api.studies import pictures_of
 from photopeak.room.audit import Event, record
 from photopeak.room.marks import brushed, mirrored_ratio, outline_of, statistics
-from photopeak.room.results import latest_reading
+from photopeak.room.results import image_of, latest_reading
 from photopeak.room.schema import Assignment, Read, Study, User, now
 from photopeak.room.shown import blinded
 
@@ -45,7 +45,7 @@ def network(key: Key, request: Request, caller: Caller = needs("view")) -> dict[
         "made": reading.made_at.isoformat() + "Z",
         "bundle": reading.bundle,
         "bundle_sha256": reading.bundle_sha256,
-        "documents": reading.documents,
+        "documents": [{**d, "image": image_of(d)} for d in reading.documents],
         "waiting": study.due_at is not None,
     }
 
@@ -115,7 +115,7 @@ def save(
         with room.database.writing() as t:
             study = study_of(t, key, caller)
             check_assigned(t, key, cohort, caller)
-            read = _read(t, key, caller.key, cohort) or _begin(t, study, caller, cohort)
+            read = _read(t, key, caller.key, cohort) or _begin(t, study, caller.key, cohort)
             if read.state == "finished":
                 raise HTTPException(409, "This read is finished. Begin another one to say more.")
             if read.version != form.version:
@@ -127,14 +127,24 @@ def save(
         raise HTTPException(409, "Another window saved this read meanwhile. Load it again.") from error
 
 
-def _begin(t: Transaction, study: Study, caller: Caller, cohort: int, number: int = 1) -> Read:
-    read = Read(study_key=study.id, reader_key=caller.key, cohort_key=cohort, round=number, state="draft", version=0)
+def _begin(t: Transaction, study: Study, reader: int, cohort: int, number: int = 1) -> Read:
+    read = Read(study_key=study.id, reader_key=reader, cohort_key=cohort, round=number, state="draft", version=0)
     read.seconds, read.started_at, read.finished_at, read.document = 0.0, now(), None, {}
-    read.revealed_at = seen_by(t, study.id, caller.key)
+    read.revealed_at = seen_by(t, study.id, reader)
     t.add(read)
     if not cohort and study.state in ("new", "read"):
         study.state, study.change = "reading", study.change + 1
     t.flush()
+    return read
+
+
+def drafted_read(t: Transaction, study: Study, reader: int, cohort: int, document: dict[str, Any]) -> Read:
+    """A read that was begun elsewhere, as the reader's draft; 409 where a draft of theirs is there."""
+    last = _read(t, study.id, reader, cohort)
+    if last is not None and last.state == "draft":
+        raise HTTPException(409, "You have a draft of this study: finish it, or import it as a finished read.")
+    read = _begin(t, study, reader, cohort, 1 if last is None else last.round + 1)
+    read.document, read.version = document, 1
     return read
 
 
@@ -201,7 +211,7 @@ def again(key: Key, request: Request, caller: Caller = needs("read")) -> dict[st
         last = _read(t, key, caller.key, 0)
         if last is None or last.state != "finished":
             raise HTTPException(409, "There is no finished read to go on from.")
-        read = _begin(t, study, caller, 0, last.round + 1)
+        read = _begin(t, study, caller.key, 0, last.round + 1)
         read.document = last.document
         return {"read": read_json(read)}
 

@@ -192,7 +192,7 @@ class Text(Form):
 
 
 @router.post("/studies/{key}/texts")
-def import_text(key: Key, form: Text, request: Request, caller: Caller = needs("read")) -> dict[str, Any]:
+def import_text(key: Key, form: Text, request: Request, caller: Caller = needs("store")) -> dict[str, Any]:
     """Keep a text report with a study; the worklist's search looks into it."""
     with room_of(request).database.writing() as t:
         row = study_of(t, key, caller)

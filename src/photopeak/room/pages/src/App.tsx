@@ -3,7 +3,10 @@ import { type Session, get, send, setCsrf } from './api'
 import { Admin } from './pages/Admin'
 import { CohortPage, Cohorts } from './pages/Cohorts'
 import { Consensus } from './pages/Consensus'
+import { Imports } from './pages/Imports'
 import { Models } from './pages/Models'
+import { PatientsPage } from './pages/Patients'
+import { PlannedPage } from './pages/Planned'
 import { Reading } from './pages/Reading'
 import { ReportPage } from './pages/Report'
 import { SignIn } from './pages/SignIn'
@@ -53,7 +56,10 @@ function Page({ session, address }: { session: Session; address: URL }) {
   if (cohort) return <CohortPage key={path} cohort={Number(cohort[1])} user={user} />
   if (path === '/cohorts') return <Cohorts user={user} />
   if (path === '/models') return <Models user={user} />
+  if (path === '/imports') return <Imports user={user} />
   if (path === '/admin') return <Admin />
+  if (path === '/admin/planned') return <PlannedPage />
+  if (path === '/admin/patients') return <PatientsPage />
   return <WorklistPage user={user} />
 }
 
@@ -63,6 +69,7 @@ function Bar({ session, path, onOut }: { session: Session; path: string; onOut: 
     ['/', 'Worklist', true],
     ['/cohorts', 'Cohorts', user.may.includes('read') || user.may.includes('cohorts')],
     ['/models', 'Network', true],
+    ['/imports', 'Imports', user.may.includes('read') || user.may.includes('store')],
     ['/admin', 'Administration', user.may.includes('administer')],
   ]
   return (
@@ -70,7 +77,7 @@ function Bar({ session, path, onOut }: { session: Session; path: string; onOut: 
       <a class="brand" href="/"><img src="/favicon.svg" alt="" width="22" height="22" /> Photopeak</a>
       <nav aria-label="Pages">
         {links.filter((l) => l[2]).map(([href, name]) => (
-          <a key={href} href={href} aria-current={path === href ? 'page' : undefined}>{name}</a>
+          <a key={href} href={href} aria-current={path === href || (href === '/admin' && path.startsWith('/admin/')) ? 'page' : undefined}>{name}</a>
         ))}
       </nav>
       <span class="notice">{session.notice}</span>

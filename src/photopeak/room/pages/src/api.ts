@@ -67,6 +67,9 @@ export interface Place {
 
 export interface Picture {
   number: number
+  /** What marks and readings call it by. */
+  image: string
+  started: string | null
   title: string
   modality: string
   manner: 'planar' | 'dynamic' | 'gated' | 'projections' | 'volume' | 'refused'
@@ -92,6 +95,8 @@ export interface Mark {
   number: number | null
   finding: string
   site: string
+  /** The image that it lies on; absent or empty in drafts from before it was kept: the first planar one. */
+  image?: string
   view: string
   shape: 'polygon' | 'rectangle' | 'ellipse' | 'brush'
   points_px: Point[]
@@ -129,6 +134,7 @@ export interface Finding {
 }
 
 export interface NetworkDocument {
+  image: string
   reading: {
     refused: string
     sure: boolean

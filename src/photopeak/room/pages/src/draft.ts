@@ -1,7 +1,7 @@
 // A reader's draft: changed here, undone here, saved by itself, and kept in this browser while the server is away.
 
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
-import { type Mark, type Network, type Read, type ReadDocument, Refused, get, send } from './api'
+import { type Mark, type Network, type Picture, type Read, type ReadDocument, Refused, get, send } from './api'
 
 const EMPTY: ReadDocument = { metastasis: '', arthritis: '', marks: [], comment: '' }
 const SAVE_MS = 700
@@ -133,12 +133,10 @@ export function useDraft(study: number, cohort: number, may: boolean): Draft {
     if (may && !now.current.read) await save()
   }
   const adopt = (network: Network) => {
-    const findings = network.documents[0]?.reading.findings ?? []
-    const have = new Set(now.current.document.marks.map((m) => m.id))
-    const fresh: Mark[] = findings
-      .map((f) => ({ id: `n${f.number}-${(network.bundle_sha256 ?? '').slice(0, 6)}`, origin: 'network' as const, state: 'open' as const, number: f.number, finding: f.kind, site: f.site, view: f.view, shape: 'polygon' as const, points_px: f.outline_px, comment: '' }))
-      .filter((m) => !have.has(m.id))
-    if (fresh.length && may) change((doc) => ({ ...doc, marks: [...doc.marks, ...fresh] }))
+    if (!may) return
+    const before = now.current.document.marks
+    const marks = adopted(before, network)
+    if (marks !== before) change((doc) => ({ ...doc, marks }))
   }
   const finish = async (second: boolean) => {
     if (!(await save())) return false
@@ -161,6 +159,32 @@ export function useDraft(study: number, cohort: number, may: boolean): Draft {
     }
   }
   return { document, read, others, loaded, finished, saved, fault, change, undo: () => travel(past, future), redo: () => travel(future, past), save, begin, adopt, finish, again }
+}
+
+/** The name of the image that a mark lies on: marks from before it was kept lie on the first planar one. */
+export function imageOf(mark: Mark, planar: Picture[]): string {
+  return mark.image || (planar[0]?.image ?? '')
+}
+
+/** The marks with the network's lesions of every image among them; the same list where nothing is new. */
+export function adopted(marks: Mark[], network: Network): Mark[] {
+  const bundle = (network.bundle_sha256 ?? '').slice(0, 6)
+  // Drafts from before an image was named hold the first reading's lesions, under their numbers alone.
+  const old = new RegExp(`^n\\d+-${bundle}$`)
+  const first = network.documents[0]?.image
+  const kept = marks.map((m) => (first && !m.image && old.test(m.id) ? { ...m, image: first } : m))
+  const have = new Set(kept.map((m) => (old.test(m.id) ? `${m.id}-${short(m.image ?? '')}` : m.id)))
+  const fresh: Mark[] = network.documents.flatMap((d) =>
+    (d.reading.findings ?? []).map((f) => ({ id: `n${f.number}-${bundle}-${short(d.image)}`, origin: 'network' as const, state: 'open' as const, number: f.number, finding: f.kind, site: f.site, image: d.image, view: f.view, shape: 'polygon' as const, points_px: f.outline_px, comment: '' })),
+  ).filter((m) => !have.has(m.id))
+  return fresh.length || kept.some((m, i) => m !== marks[i]) ? [...kept, ...fresh] : marks
+}
+
+/** Eight hexadecimal digits of an image's name (FNV-1a): a mark's ID holds 64 characters, and a UID may alone. */
+function short(image: string): string {
+  let hash = 0x811c9dc5
+  for (const c of image) hash = Math.imul(hash ^ c.codePointAt(0)!, 0x01000193)
+  return (hash >>> 0).toString(16).padStart(8, '0')
 }
 
 function keptHere(name: string): { version: number; document: ReadDocument } | null {

@@ -15,11 +15,25 @@ export function time(text: string): string {
   return /^\d{4}/.test(text) ? `${text.slice(0, 2)}:${text.slice(2, 4)}` : ''
 }
 
+/** An instant of the server, in this computer's time: `2026-04-02 08:30`. */
+export function stamp(at: string): string {
+  const t = new Date(at)
+  const two = (n: number) => String(n).padStart(2, '0')
+  return Number.isNaN(t.getTime()) ? at : `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())} ${two(t.getHours())}:${two(t.getMinutes())}`
+}
+
 export function percent(p: number | null): string {
   if (p === null) return '–'
   if (p > 0 && p < 0.01) return '<1 %'
   if (p < 1 && p > 0.99) return '>99 %'
   return `${Math.round(100 * p)} %`
+}
+
+/** A short name for every picture: its series, and where two would be called alike the time or the place in the row. */
+export function namesOf(pictures: { modality: string; title: string; manner: string; started: string | null }[]): string[] {
+  const plain = pictures.map((p) => (p.manner === 'refused' ? 'not shown' : `${p.modality} ${p.title}`.slice(0, 36)))
+  const timed = plain.map((name, i) => (plain.indexOf(name) === plain.lastIndexOf(name) || !pictures[i]!.started ? name : `${name}, ${pictures[i]!.started!.slice(11, 16)}`))
+  return timed.map((name, i) => (timed.indexOf(name) === timed.lastIndexOf(name) ? name : `${name} (${timed.slice(0, i + 1).filter((n) => n === name).length})`))
 }
 
 export const STATES: Record<string, string> = {

@@ -1,11 +1,19 @@
 import { useEffect, useState } from 'preact/hooks'
 import { get, send } from '../api'
+import { AdminTabs } from './AdminTabs'
 
 interface Account { key: number; name: string; display: string; role: string; active: boolean; locked: boolean }
 interface Destination { key: number; ae_title: string; host: string; port: number; tls: boolean; forward: string; queue: Record<string, string | number> }
-interface Line { key: number; at: string; who: string; action: string; outcome: string; what: string }
+interface Line { key: number; at: string; who: string; action: string; outcome: string; what: string; details: Record<string, unknown> }
 
 const ROLES = ['physician', 'annotator', 'researcher', 'administrator']
+
+/** The details of a line in words: `cancelled: name Doe^Jane, start_date 20260302`. */
+function told(details: Record<string, unknown>): string {
+  const one = (v: unknown): string =>
+    v !== null && typeof v === 'object' ? Object.entries(v).filter(([, x]) => x !== '' && x !== null).map(([k, x]) => (Array.isArray(v) ? one(x) : `${k} ${one(x)}`)).join(', ') : String(v)
+  return Object.entries(details).filter(([, v]) => v !== '' && v !== null).map(([k, v]) => (v !== null && typeof v === 'object' ? `${k}: ${one(v)}` : `${k} ${one(v)}`)).join('; ')
+}
 
 export function Admin() {
   const [users, setUsers] = useState<Account[]>([])
@@ -23,6 +31,7 @@ export function Admin() {
   const fields = (e: Event) => Object.fromEntries(new FormData(e.currentTarget as HTMLFormElement)) as Record<string, string>
   return (
     <main class="plain">
+      <AdminTabs at="/admin" />
       <header class="page-head"><h1>Administration</h1></header>
       {fault && <p class="fault" role="alert">{fault}</p>}
       <div class="two">
@@ -60,7 +69,7 @@ export function Admin() {
         <h2>Audit trail <small>{trail ? (trail.broken_at == null ? 'its chain is whole' : `CHANGED at line ${trail.broken_at}`) : ''}</small> <a class="small" href="/api/admin/audit/messages" download>as DICOM audit messages</a></h2>
         <table>
           <thead><tr><th>When</th><th>Who</th><th>What</th><th>Outcome</th><th>Of</th></tr></thead>
-          <tbody>{trail?.lines.map((l) => <tr key={l.key}><td>{l.at.slice(0, 19).replace('T', ' ')}</td><td>{l.who}</td><td>{l.action}</td><td>{l.outcome}</td><td class="uid">{l.what.slice(0, 70)}</td></tr>)}</tbody>
+          <tbody>{trail?.lines.map((l) => <tr key={l.key}><td>{l.at.slice(0, 19).replace('T', ' ')}</td><td>{l.who}</td><td>{l.action}</td><td>{l.outcome}</td><td class="uid">{l.what.slice(0, 70)}<small>{told(l.details).slice(0, 240)}</small></td></tr>)}</tbody>
         </table>
       </section>
     </main>

@@ -6,13 +6,14 @@ import { go } from '../router'
 import { type Look, WHOLE } from '../viewer/geometry'
 import { plane as fetchPlane } from '../viewer/planes'
 import { type Plane, View } from '../viewer/View'
-import { personName } from '../words'
+import { namesOf, personName } from '../words'
 import { viewsOf } from './Planar'
 
 interface Lesion {
   id: string
   finding: string
   site: string
+  image: string
   view: string
   majority: boolean
   markers: number[]
@@ -34,6 +35,8 @@ const DASHES = ['', '6 3', '2 3', '8 3 2 3', '1 2']
 
 export function Consensus({ cohort, study }: { cohort: number; study: number; user: User }) {
   const [review, setReview] = useState<Review | null>(null)
+  const [pictures, setPictures] = useState<{ state: string; planar: Picture[]; names: string[] } | null>(null)
+  const [which, setWhich] = useState(0)
   const [planes, setPlanes] = useState<{ plane: Plane; view: string; top: number; unit: string }[]>([])
   const [keep, setKeep] = useState<Record<string, string>>({})
   const [answers, setAnswers] = useState<Record<string, string>>({})
@@ -49,19 +52,32 @@ export function Consensus({ cohort, study }: { cohort: number; study: number; us
       setAnswers(Object.fromEntries(['metastasis', 'arthritis'].map((q) => [q, r.decided ? (r.decided as never)[q] : r.majority[q] == null ? '' : r.majority[q] ? 'yes' : 'no'])))
       setReason(r.decided?.reason ?? '')
     }, failed)
-    const load = async () => {
-      const { state, pictures } = await get<{ state: string; pictures: Picture[] }>(`/api/studies/${study}/pictures`)
-      const picture = pictures.find((p) => p.manner === 'planar')
-      if (!picture) return
-      setPlanes(await Promise.all(viewsOf(picture).slice(0, 2).map(async (view, i) => ({ view, plane: await fetchPlane(study, state, picture, i), top: picture.top, unit: picture.unit }))))
-    }
-    load().catch(failed)
+    get<{ state: string; pictures: Picture[] }>(`/api/studies/${study}/pictures`).then((p) => {
+      const planar = p.pictures.filter((x) => x.manner === 'planar')
+      setPictures({ state: p.state, planar, names: namesOf(planar) })
+    }, failed)
   }, [cohort, study])
+  useEffect(() => {
+    const picture = pictures?.planar[which]
+    if (!pictures || !picture) return
+    let current = true
+    Promise.all(viewsOf(picture).slice(0, 2).map(async (view, i) => ({ view, plane: await fetchPlane(study, pictures.state, picture, i), top: picture.top, unit: picture.unit })))
+      .then((made) => current && setPlanes(made), (e: Error) => setFault(e.message))
+    return () => {
+      current = false
+    }
+  }, [pictures, which])
   if (!review) return <main class="plain"><p class="fault" role="alert">{fault}</p></main>
+  const planar = pictures?.planar ?? []
+  const at = (l: Lesion) => (l.image ? planar.findIndex((p) => p.image === l.image) : 0)
+  const choose = (l: Lesion) => {
+    setChosen(chosen === l.id ? '' : l.id)
+    if (at(l) >= 0) setWhich(at(l))
+  }
   const open = review.lesions.filter((l) => !keep[l.id])
   const decide = async () => {
     const marks = review.lesions.filter((l) => keep[l.id] && keep[l.id] !== 'none').map((l) => ({
-      id: l.id, origin: 'drawn', state: 'accepted', number: null, finding: l.finding, site: l.site, view: l.view, shape: 'polygon',
+      id: l.id, origin: 'drawn', state: 'accepted', number: null, finding: l.finding, site: l.site, image: l.image, view: l.view, shape: 'polygon',
       points_px: keep[l.id] === 'merged' ? l.points_px : l.outlines[keep[l.id]!], comment: '',
     }))
     try {
@@ -77,10 +93,15 @@ export function Consensus({ cohort, study }: { cohort: number; study: number; us
         <div class="toolbar"><span class="patient"><strong>{personName(review.study.name)}</strong> <span>{review.study.patient_id}</span></span>
           <span class="gap" />{review.readers.map((r, i) => <span key={r} class="legend"><svg width="26" height="8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4" stroke={INKS[i % 5]} stroke-width="2" stroke-dasharray={DASHES[i % 5]} /></svg> {r}</span>)}
         </div>
+        {planar.length > 1 && (
+          <div class="strip" role="tablist" aria-label="Pictures">
+            {planar.map((p, i) => <button key={p.image} role="tab" aria-selected={i === which} class={i === which ? 'on' : ''} onClick={() => { setChosen(''); setWhich(i) }}>{pictures!.names[i]}</button>)}
+          </div>
+        )}
         <div class="views">
           {planes.map((p) => (
             <View key={p.view} name="consensus" view={p.view} plane={p.plane} look={look} onLook={setLook} unit={p.unit} window={{ low: 0, high: p.top, map: 'grey', root: false }}
-              others={review.lesions.filter((l) => l.view === p.view && (!chosen || l.id === chosen)).flatMap((l) => Object.entries(l.outlines).map(([r, points]) => ({ points, colour: INKS[(Number(r) - 1) % 5]!, dash: DASHES[(Number(r) - 1) % 5]!, label: r })))} />
+              others={review.lesions.filter((l) => l.view === p.view && at(l) === which && (!chosen || l.id === chosen)).flatMap((l) => Object.entries(l.outlines).map(([r, points]) => ({ points, colour: INKS[(Number(r) - 1) % 5]!, dash: DASHES[(Number(r) - 1) % 5]!, label: r })))} />
           ))}
         </div>
       </section>
@@ -95,8 +116,8 @@ export function Consensus({ cohort, study }: { cohort: number; study: number; us
         <ol class="marks-list">
           {[...review.lesions].sort((a, b) => Number(a.majority) - Number(b.majority)).map((l) => (
             <li key={l.id} class={`${l.majority ? 'agreed' : 'disputed'} ${chosen === l.id ? 'chosen' : ''}`}>
-              <button class="mark-row" onClick={() => setChosen(chosen === l.id ? '' : l.id)} aria-pressed={chosen === l.id}>
-                <span class="what">{l.finding}, {l.site || 'site not named'} <small>{l.view} · {l.markers.length} of {review.readers.length}</small></span>
+              <button class="mark-row" onClick={() => choose(l)} aria-pressed={chosen === l.id}>
+                <span class="what">{l.finding}, {l.site || 'site not named'} <small>{l.view}{planar.length > 1 ? `, ${pictures!.names[at(l)] ?? 'on an image that is not here'}` : ''} · {l.markers.length} of {review.readers.length}</small></span>
               </button>
               <select aria-label={`Decide ${l.finding} ${l.site}`} value={keep[l.id]} onChange={(e) => setKeep({ ...keep, [l.id]: e.currentTarget.value })}>
                 <option value="">open</option>

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { type Answer, type Mark, type Picture, type Vocabulary, send } from '../api'
-import type { Draft } from '../draft'
+import { type Draft, imageOf } from '../draft'
 import { COLOURS } from '../viewer/View'
 import { quantity } from '../words'
 
@@ -11,7 +11,9 @@ interface Props {
   onChoose: (id: string) => void
   vocabulary: Vocabulary | null
   study: number
-  picture: Picture | undefined
+  /** The images that marks may lie on, and what each is called. */
+  planar: Picture[]
+  labels: string[]
   cohort: number
   onVerdict: (id: string, state: Mark['state']) => void
   onRemove: () => void
@@ -22,6 +24,7 @@ export function Findings(props: Props) {
   const { draft, marks, chosen } = props
   const [second, setSecond] = useState(false)
   const mark = marks.find((m) => m.id === chosen)
+  const at = (m: Mark) => props.planar.findIndex((p) => p.image === imageOf(m, props.planar))
   const shut = draft.finished
   const change = (id: string, how: Partial<Mark>) => draft.change((doc) => ({ ...doc, marks: doc.marks.map((m) => (m.id === id ? { ...m, ...how } : m)) }), `${id} ${Object.keys(how)}`)
   return (
@@ -37,7 +40,7 @@ export function Findings(props: Props) {
           <li key={m.id} class={`${m.state} ${m.id === chosen ? 'chosen' : ''}`} data-mark={m.id}>
             <button class="mark-row" onClick={() => props.onChoose(m.id)} aria-pressed={m.id === chosen}>
               <i style={{ background: COLOURS[m.finding] }} /> <b>{i + 1}</b>
-              <span class="what">{m.site || 'no site'} <small>{m.view.slice(0, m.view === 'posterior' ? 4 : 3)}.</small></span>
+              <span class="what">{m.site || 'no site'} <small>{m.view.slice(0, m.view === 'posterior' ? 4 : 3)}.{props.planar.length > 1 ? ` ${props.labels[at(m)] ?? 'on an image that is not here'}` : ''}</small></span>
               <small class="verdict">{m.origin === 'network' ? m.state : ''}</small>
             </button>
             {!shut && m.origin === 'network' && (
@@ -64,7 +67,7 @@ export function Findings(props: Props) {
             </select>
           </label>
           <label class="wide">Comment <input value={mark.comment} maxLength={2000} onInput={(e) => change(mark.id, { comment: e.currentTarget.value })} /></label>
-          <Statistics study={props.study} picture={props.picture} mark={mark} />
+          <Statistics study={props.study} picture={props.planar[at(mark)]} mark={mark} />
           <button type="button" onClick={props.onRemove}>Remove</button>
         </fieldset>
       )}

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { Mark, StudyDetail } from '../api'
+import type { Mark, NetworkDocument, Picture, StudyDetail } from '../api'
 import { date, judgement, percent } from '../words'
 import type { useNetwork } from './Reading'
 
@@ -7,12 +7,21 @@ interface Props {
   network: ReturnType<typeof useNetwork>
   detail: StudyDetail | null
   marks: Mark[]
+  pictures: Picture[]
+  /** What each picture is called. */
+  names: string[]
+  which: number
+  onWhich: (at: number) => void
 }
 
-export function NetworkPanel({ network, detail, marks }: Props) {
+export function NetworkPanel({ network, detail, marks, pictures, names, which, onWhich }: Props) {
   const [first, setFirst] = useState(localStorage.getItem('network first') === 'yes')
-  const reading = network.data?.documents[0]?.reading
+  const documents = network.data?.documents ?? []
+  const said = documents.filter((d) => !d.reading.refused)
+  const refused = documents.filter((d) => d.reading.refused)
   const open = marks.filter((m) => m.state === 'open').length
+  const at = (d: NetworkDocument) => pictures.findIndex((p) => p.image === d.image)
+  const called = (d: NetworkDocument) => names[at(d)] ?? 'an image that is not here'
   return (
     <section class="network" aria-label="What the network thinks">
       <header>
@@ -23,19 +32,17 @@ export function NetworkPanel({ network, detail, marks }: Props) {
       </header>
       {network.fault && <p class="fault">{network.fault}</p>}
       {!network.shown && !network.fault && <p class="hint">Hidden for a first look of your own. N shows it; your read then says that it was seen.</p>}
-      {network.shown && !reading && <p>{network.data?.waiting ? 'The study is being read …' : 'No network has read this study.'}</p>}
-      {network.shown && reading && (
+      {network.shown && documents.length === 0 && <p>{network.data?.waiting ? 'The study is being read …' : 'No network has read this study.'}</p>}
+      {network.shown && documents.length > 0 && (
         <>
-          {reading.refused && <p class="warn">Not read: {reading.refused}</p>}
-          {(reading.judgements ?? []).map((j) => (
-            <div key={j.question} class="judgement">
-              <meter min={0} max={1} value={j.probability} aria-label={`${j.question} ${percent(j.probability)}`} />
-              <b>{percent(j.probability)}</b> <span class={j.answers.length === 1 ? '' : 'unsure'}>{judgement(j.question, j.answers)}</span>
+          {said.map((d) => (
+            <div key={d.image} class={`reading-of ${at(d) === which ? 'here' : ''}`} data-image={d.image}>
+              {documents.length > 1 && <button class="of" aria-pressed={at(d) === which} title="Show this image" disabled={at(d) < 0} onClick={() => onWhich(at(d))}>{called(d)}</button>}
+              <Said document={d} detail={said.length === 1 ? detail : null} />
             </div>
           ))}
-          {reading.bone_scan_index_percent != null && <Index now={reading.bone_scan_index_percent} detail={detail} />}
-          {(reading.flags ?? []).map((f) => <p key={f} class="warn">⚠ {f}</p>)}
-          <label class="slider">Map <input type="range" min="0" max="1" step="0.05" value={network.opacity} onInput={(e) => network.setOpacity(Number(e.currentTarget.value))} /></label>
+          {refused.map((d) => <p key={d.image} class="warn">{documents.length > 1 ? `${called(d)}: not read. ` : 'Not read: '}{d.reading.refused}</p>)}
+          {said.length > 0 && <label class="slider">Map <input type="range" min="0" max="1" step="0.05" value={network.opacity} onInput={(e) => network.setOpacity(Number(e.currentTarget.value))} /></label>}
           {open > 0 && <p class="hint">{open} of its lesions are neither accepted nor rejected.</p>}
           <p class="small"><a href="/models">{network.data?.bundle}</a> {network.data?.bundle_sha256?.slice(0, 8)}</p>
         </>
@@ -44,6 +51,22 @@ export function NetworkPanel({ network, detail, marks }: Props) {
         <input type="checkbox" checked={first} onChange={(e) => { setFirst(e.currentTarget.checked); localStorage.setItem('network first', e.currentTarget.checked ? 'yes' : 'no') }} /> show it at once in every study
       </label>
     </section>
+  )
+}
+
+/** What the network says of one image. */
+function Said({ document: { reading }, detail }: { document: NetworkDocument; detail: StudyDetail | null }) {
+  return (
+    <>
+      {(reading.judgements ?? []).map((j) => (
+        <div key={j.question} class="judgement">
+          <meter min={0} max={1} value={j.probability} aria-label={`${j.question} ${percent(j.probability)}`} />
+          <b>{percent(j.probability)}</b> <span class={j.answers.length === 1 ? '' : 'unsure'}>{judgement(j.question, j.answers)}</span>
+        </div>
+      ))}
+      {reading.bone_scan_index_percent != null && <Index now={reading.bone_scan_index_percent} detail={detail} />}
+      {(reading.flags ?? []).map((f) => <p key={f} class="warn">⚠ {f}</p>)}
+    </>
   )
 }
 

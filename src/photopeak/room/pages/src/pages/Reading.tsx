@@ -2,13 +2,13 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { type Mark, type Network, type Picture, type Point, type StudyDetail, type User, type Vocabulary, get, send } from '../api'
-import { useDraft } from '../draft'
+import { imageOf, useDraft } from '../draft'
 import { go } from '../router'
 import { MAPS, type MapName } from '../viewer/colours'
 import { type Look, WHOLE, outline } from '../viewer/geometry'
 import { heat } from '../viewer/planes'
 import type { Drawn, Tool } from '../viewer/View'
-import { date, personName } from '../words'
+import { date, namesOf, personName } from '../words'
 import { Findings } from './Findings'
 import { NetworkPanel } from './NetworkPanel'
 import { Planar } from './Planar'
@@ -68,19 +68,29 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
   const marks = useMemo(() => draft.document.marks.filter((m) => network.shown || m.origin === 'drawn' || m.state !== 'open'), [draft.document.marks, network.shown])
   // A mark has one number, in the list and on every view.
   const numbered = useMemo(() => marks.map((m, i) => ({ ...m, number: i + 1 })), [marks])
+  const planar = useMemo(() => pictures?.pictures.filter((p) => p.manner === 'planar') ?? [], [pictures])
+  const names = useMemo(() => namesOf(pictures?.pictures ?? []), [pictures])
+  const here = useCallback((m: Mark) => imageOf(m, planar) === picture?.image, [planar, picture])
+  // Whoever chooses a mark wants to see it: its image comes to the front.
+  const choose = (id: string) => {
+    setChosen(id)
+    const mark = marks.find((m) => m.id === id)
+    const at = mark ? (pictures?.pictures.findIndex((p) => p.manner === 'planar' && p.image === imageOf(mark, planar)) ?? -1) : -1
+    if (at >= 0 && at !== which) setWhich(at)
+  }
   const drawn = useCallback(
     (d: Drawn) => {
       const id = crypto.randomUUID().slice(0, 8)
-      const mark: Mark = { id, origin: 'drawn', state: 'accepted', number: null, finding: 'metastasis', site: '', view: d.view || 'anterior', shape: d.shape, points_px: d.points, comment: '' }
+      const mark: Mark = { id, origin: 'drawn', state: 'accepted', number: null, finding: 'metastasis', site: '', image: picture?.image ?? '', view: d.view || 'anterior', shape: d.shape, points_px: d.points, comment: '' }
       draft.change((doc) => ({ ...doc, marks: [...doc.marks, mark] }))
       setChosen(id)
       setTool('look')
     },
-    [draft],
+    [draft, picture],
   )
   const brushed = async (view: string, stroke: Point[], erase: boolean) => {
     if (!picture) return
-    const base = draft.document.marks.find((m) => m.id === chosen && m.view === view)
+    const base = draft.document.marks.find((m) => m.id === chosen && m.view === view && here(m))
     const points = base ? outline(base) : []
     if (erase && !base) return
     try {
@@ -101,7 +111,7 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
   const step = (by: number) => {
     if (!marks.length) return
     const at = marks.findIndex((m) => m.id === chosen)
-    setChosen(marks[(at + by + marks.length) % marks.length]!.id)
+    choose(marks[(at + by + marks.length) % marks.length]!.id)
   }
   const remove = () => {
     const mark = draft.document.marks.find((m) => m.id === chosen)
@@ -154,7 +164,7 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
           <div class="strip" role="tablist" aria-label="Pictures">
             {pictures.pictures.map((p, i) => (
               <button key={i} role="tab" aria-selected={i === which} class={i === which ? 'on' : ''} title={p.refused} onClick={() => setWhich(i)}>
-                {p.manner === 'refused' ? '⚠ not shown' : `${p.modality} ${p.title}`.slice(0, 36)}
+                {p.manner === 'refused' ? '⚠ ' : ''}{names[i]}
               </button>
             ))}
           </div>
@@ -162,8 +172,8 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
         {picture?.manner === 'refused' && <Refused study={study} why={picture.refused ?? ''} may={may} />}
         {picture && pictures && (picture.manner === 'planar') && (
           <Planar study={study} state={pictures.state} picture={picture} prior={prior} look={look} onLook={setLook} display={display}
-            onWindow={(low, high) => setDisplay((d) => ({ ...d, low, high }))} tool={tool} brush={brush} marks={numbered} chosen={chosen} onChoose={setChosen}
-            onDrawn={drawn} onBrush={(v, s, e) => void brushed(v, s, e)} onMarkMoved={draft.finished ? undefined : moved} overlays={overlays} opacity={network.opacity} />
+            onWindow={(low, high) => setDisplay((d) => ({ ...d, low, high }))} tool={tool} brush={brush} marks={numbered.filter(here)} chosen={chosen} onChoose={choose}
+            onDrawn={drawn} onBrush={(v, s, e) => void brushed(v, s, e)} onMarkMoved={draft.finished ? undefined : moved} overlays={overlays[picture.image] ?? {}} opacity={network.opacity} />
         )}
         {picture && pictures && ['dynamic', 'gated', 'projections'].includes(picture.manner) && (
           <Series key={which} study={study} state={pictures.state} picture={picture} look={look} onLook={setLook} display={display} onWindow={(low, high) => setDisplay((d) => ({ ...d, low, high }))} />
@@ -174,15 +184,15 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
         {help && <Keys onClose={() => setHelp(false)} />}
       </section>
       <aside class="panel" aria-label="Findings">
-        <NetworkPanel network={network} detail={detail} marks={draft.document.marks} />
+        <NetworkPanel network={network} detail={detail} marks={draft.document.marks} pictures={pictures?.pictures ?? []} names={names} which={which} onWhich={setWhich} />
         {may ? (
-          <Findings draft={draft} marks={marks} chosen={chosen} onChoose={setChosen} vocabulary={vocabulary} study={study} picture={picture} onVerdict={verdict} onRemove={remove}
+          <Findings draft={draft} marks={marks} chosen={chosen} onChoose={choose} vocabulary={vocabulary} study={study} planar={planar} labels={planar.map((p) => names[pictures!.pictures.indexOf(p)]!)} onVerdict={verdict} onRemove={remove}
             onDone={() => go(cohort ? `/cohorts/${cohort}` : user.may.includes('report') ? `/studies/${study}/report` : '/')} cohort={cohort} />
         ) : (
           <p class="hint">Your role looks without reading.</p>
         )}
         {fault && <p class="fault" role="alert">{fault}</p>}
-        {!cohort && <p class="links"><a href={`/studies/${study}/report`}>Report</a> · <a href={`/api/studies/${study}/labelme${suffix}`} download>my marks as LabelMe</a></p>}
+        {!cohort && <p class="links"><a href={`/studies/${study}/report`}>Report</a> · <a href={`/api/studies/${study}/labelme${suffix ? `${suffix}&` : '?'}image=${picture?.manner === 'planar' ? picture.image : ''}`} download>my marks {planar.length > 1 ? 'on this image ' : ''}as LabelMe</a></p>}
       </aside>
     </main>
   )
@@ -229,18 +239,18 @@ export function useNetwork(study: number, cohort: number, draft: ReturnType<type
 const HEAT: Record<string, [number, number, number]> = { metastasis: [225, 70, 20], arthritis: [20, 110, 200] }
 
 function useOverlays(study: number, data: Network | null, shown: boolean) {
-  const [made, setMade] = useState<Record<string, { image: ImageBitmap; colour: string }[]>>({})
+  const [made, setMade] = useState<Record<string, Record<string, { image: ImageBitmap; colour: string }[]>>>({})
   useEffect(() => {
-    const maps = data?.documents[0]?.maps
-    if (!maps || !shown) return setMade({})
+    if (!data || !shown) return setMade({})
     let current = true
-    Promise.all(Object.entries(maps).map(async ([name, sha256]) => {
+    const maps = data.documents.flatMap((d) => Object.entries(d.maps ?? {}).map(([name, sha256]) => ({ of: d.image, name, sha256 })))
+    Promise.all(maps.map(async ({ of, name, sha256 }) => {
       const [view = '', kind = ''] = name.split('/')
-      return { view, kind, image: await heat(study, sha256, HEAT[kind] ?? [120, 0, 120]) }
+      return { of, view, kind, image: await heat(study, sha256, HEAT[kind] ?? [120, 0, 120]) }
     })).then((all) => {
       if (!current) return
-      const by: Record<string, { image: ImageBitmap; colour: string }[]> = {}
-      for (const { view, kind, image } of all) (by[view] ??= []).push({ image, colour: kind })
+      const by: Record<string, Record<string, { image: ImageBitmap; colour: string }[]>> = {}
+      for (const { of, view, kind, image } of all) ((by[of] ??= {})[view] ??= []).push({ image, colour: kind })
       setMade(by)
     }, () => current && setMade({}))
     return () => {
