@@ -17,6 +17,7 @@ from photopeak import __version__
 COMMANDS = {
     "simulate": ("photopeak.patients.commands:simulate", "Simulate patients: scans with truth and reports."),
     "read": ("photopeak.classify.commands:read", "Read whole-body bone scans: words, JSON, PNG, DICOM SR and SEG."),
+    "explain": ("photopeak.classify.commands:explain", "Show what a reading of a bone scan rests on."),
     "recon": ("photopeak.recon.commands:recon", "Reconstruct SPECT projections: DICOM in, DICOM and pictures out."),
     "convert": ("photopeak.recon.commands:convert", "Volumes between Interfile and DICOM."),
     "qc": ("photopeak.quantify.commands:qc", "Quality control of a gamma camera, with a PDF."),

@@ -91,7 +91,7 @@ def dynamic() -> Study:
 
 def study_for(step: type[Step] | Step) -> Study:
     """A study that holds what a Step needs, of a patient about whom everything is known."""
-    if type(step).__qualname__ == "ReadBoneScan":  # takes bone scans alone, and says so
+    if type(step).__qualname__ in ("ReadBoneScan", "ExplainBoneScan"):  # take bone scans alone, and say so
         return Clinic(BoneScan(), patients=1, seed=7)[0].only("counts")
     if type(step).__qualname__ in ("Patlak", "Logan"):
         return dynamic()

@@ -1,4 +1,4 @@
-"""``photopeak read PATH …`` and ``photopeak train classify``: readings of bone scans, and readers of one's own."""
+"""``photopeak read PATH …``, ``explain PATH …`` and ``train classify``: readings of bone scans, and own readers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -52,6 +52,45 @@ def read(paths: tuple[Path, ...], out: Path | None, as_json: bool, bundle: str, 
                 click.echo(f"  wrote {write_reading(out, one, model, reading, scan, views)}", err=True)
     if failed:
         raise PhotopeakError(f"{failed} scans were not read; the reasons are above.")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--question", type=click.Choice(["metastasis", "arthritis"]), default="metastasis", show_default=True)
+@click.option(
+    "--method",
+    type=click.Choice(["lesion evidence", "occlusion", "gradient"]),
+    default="occlusion",
+    show_default=True,
+    help="The reader's own lesion map; what the answer loses when a spot is covered; Grad-CAM.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write one PNG a scan to this folder.")
+@click.option("--bundle", default=SHIPPED, show_default=True, help="Weights: a name or a folder.")
+@click.option("--assume", multiple=True, metavar="KEY=VALUE", help="State a fact the file lacks.")
+def explain(
+    paths: tuple[Path, ...], question: Any, method: Any, out: Path | None, bundle: str, assume: tuple[str, ...]
+) -> None:
+    """Say what the reader's answer on a bone scan rests on, in words and as colours over the scan."""
+    from photopeak.classify import overlays
+    from photopeak.classify.explain import explain as explained
+    from photopeak.classify.reports import stem_of
+
+    failed = 0
+    for one in (e for group in _groups(paths, assume) for e in group):
+        try:
+            if one.study is None:
+                raise PhotopeakError(one.refused)
+            done = explained(one.study, question, method, bundle)
+        except PhotopeakError as error:
+            failed += 1
+            click.echo(f"not explained. {error}", err=True)
+            continue
+        click.echo(overlays.in_words(one.study.patient.patient_id, done))
+        if out is not None:
+            name = f"{stem_of(one)}-{question}-{method.replace(' ', '-')}.png"
+            click.echo(f"  wrote {overlays.draw(one.study, done, out / name)}", err=True)
+    if failed:
+        raise PhotopeakError(f"{failed} scans were not explained; the reasons are above.")
 
 
 def _groups(paths: Sequence[Path], assume: Sequence[str]) -> Iterator[list[Examination]]:

@@ -139,7 +139,7 @@ def draw(study: Study, reading: Reading, path: Path) -> Path:
     figure = Figure(figsize=(3.4 * len(labels), 11.6), layout="constrained")
     for ax, label, plane in zip(np.ravel(figure.subplots(1, len(labels))), labels, image.values, strict=True):
         ax.imshow(
-            _grey(np.asarray(plane, np.float64)),
+            grey(np.asarray(plane, np.float64)),
             cmap="gray",
             vmin=0,
             vmax=255,
@@ -169,8 +169,7 @@ def write_reading(
     study = examination.study
     assert study is not None
     frames, made = frames_of(study, examination.sources), entries(study, model, scan, views)
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in reading.patient_id or "unnamed")
-    folder = out / f"{name}-{hashlib.sha256(str(sorted(_instances(examination))).encode()).hexdigest()[:8]}"
+    folder = out / stem_of(examination)
     with whole_folder(folder) as work:
         (work / "reading.json").write_text(json.dumps(reading.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
         draw(study, reading, work / "reading.png")
@@ -184,11 +183,18 @@ def write_reading(
     return folder
 
 
+def stem_of(examination: Examination) -> str:
+    """What files of an examination are called: the patient, and what tells it from the patient's others."""
+    assert examination.study is not None
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in examination.study.patient.patient_id or "unnamed")
+    return f"{name}-{hashlib.sha256(str(sorted(_instances(examination))).encode()).hexdigest()[:8]}"
+
+
 def _instances(examination: Examination) -> list[str]:
     return [str(ds.SOPInstanceUID) for ds in examination.sources]
 
 
-def _grey(plane: Float[np.ndarray, "row column"]) -> UInt8[np.ndarray, "row column"]:
+def grey(plane: Float[np.ndarray, "row column"]) -> UInt8[np.ndarray, "row column"]:
     """Inverted grey, cut at the 99.5th percentile of what is not empty."""
     lit = plane[plane > 0]
     top = float(np.percentile(lit, 99.5)) if lit.size else 1.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped, UInt8, UInt16
+from jaxtyping import Float, Int, Shaped, UInt16
 
 from photopeak.core import Image, PhotopeakError, Study
 
@@ -46,8 +46,8 @@ class Views:
     notes: tuple[str, ...] = ()
     """What the file leaves open."""
 
-    def to_image(self, maps: UInt8[np.ndarray, "2 512 128"]) -> UInt8[np.ndarray, "view row column"]:
-        """Maps of both views on the pixels of the image."""
+    def to_image(self, maps: Shaped[np.ndarray, "2 512 128"]) -> Shaped[np.ndarray, "view row column"]:
+        """Maps of both views on the pixels of the image, 0 beyond them."""
         padded = np.pad(maps[list(self.there)], ((0, 0), (0, 1), (0, 1)))  # index −1 is the border of zeros
         return padded[:, self.places.rows[:, None], self.places.columns[None]]
 

@@ -17,6 +17,7 @@ UNITS: MappingProxyType[str, tuple[str, float]] = MappingProxyType(
     {
         "1": ("number", 1.0),
         "%": ("number", 0.01),
+        "{log-odds}": ("log-odds", 1.0),
         "{counts}": ("counts", 1.0),
         "{counts}/s": ("count rate", 1.0),
         "{label}": ("label", 1.0),

@@ -60,8 +60,11 @@ class Reader(nn.Module):
 
     def forward(self, counts: Float[Tensor, "b 2 row column"]) -> Reading:
         """``counts`` of both views, anterior first, the posterior one not mirrored yet."""
-        views = torch.stack((counts[:, 0], counts[:, 1].flip(-1)), 1)
-        x = self.first(self.stem(functional.pixel_unshuffle(standardised(views), 2)))
+        return self.of_standardised(overlaid(counts))
+
+    def of_standardised(self, views: Float[Tensor, "b 2 row column"]) -> Reading:
+        """The same from x itself, for who covers a part of it: a hot spot that is gone must not change the scale."""
+        x = self.first(self.stem(functional.pixel_unshuffle(views, 2)))
         levels = [x]
         for down in self.down:
             levels.append(down(levels[-1]))
@@ -70,7 +73,7 @@ class Reader(nn.Module):
             larger = functional.interpolate(up(rising[-1]), scale_factor=2.0, mode="nearest")
             rising.append(join(larger + levels.pop()))
         maps = functional.pixel_shuffle(self.maps(rising[-1]), 2)
-        maps = maps.reshape(len(counts), 2, self.regions + 3, *maps.shape[2:])
+        maps = maps.reshape(len(views), 2, self.regions + 3, *maps.shape[2:])
         lesions = maps[:, :, :2]
         answers = self.judge(torch.cat((pooled(rising[0]), pooled(rising[-2]), evidence(lesions)), 1))
         return Reading(maps[:, :, 2:], lesions, answers[:, :2], answers[:, 2], answers[:, 3], answers[:, 4:])
@@ -90,6 +93,11 @@ class Block(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d y x"]:
         y = functional.relu(self.norm1(self.conv1(x)))
         return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+def overlaid(counts: Float[Tensor, "b 2 row column"]) -> Float[Tensor, "b 2 row column"]:
+    """What the network sees: x of both views, the posterior one mirrored."""
+    return standardised(torch.stack((counts[:, 0], counts[:, 1].flip(-1)), 1))
 
 
 def standardised(counts: Float[Tensor, "b 2 row column"]) -> Float[Tensor, "b 2 row column"]:

@@ -27,6 +27,7 @@ STUDIES: Final = {
     "A7-am-rm": "SI_CLF with both modules",
     "A7-alexnet": "the paper's AlexNet",
     "R1": "the Photopeak reader against dSPIC-AM on fresh patients",
+    "R1-explain": "whether the maps that explain the Photopeak reader point at the lesions",
     "S1": "ways of reconstructing SPECT, on virtual bone SPECT/CT",
     "difficulty": "how the frozen difficulty was chosen",
     "skeleton": "the weights of the bone scan index",
@@ -39,7 +40,13 @@ STUDIES: Final = {
     "--preset", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True, help="Size."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Networks taught at a time (R1).")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Networks taught (R1), or patients asked about (R1-explain), at a time.",
+)
 @click.option(
     "--teach/--no-teach", default=True, help="Whether R1 teaches what its work folder lacks, or reports what is."
 )
@@ -59,6 +66,8 @@ def reproduce(study: str, preset: str, device: str, jobs: int, teach: bool, work
         click.echo(f"wrote {results / 'skeleton.json'}")
     elif study == "difficulty":
         click.echo(f"wrote {_difficulty(preset, where, results, started)}")
+    elif study == "R1-explain":
+        click.echo(f"wrote {_explained(preset, jobs, results, started)}")
     elif study == "S1":
         click.echo(f"wrote {_recovery(preset, where, results, started)}")
     elif study == "A4-leak":
@@ -95,6 +104,23 @@ def _recovery(preset: str, where: torch.device, results: Path, started: float) -
     outcome = Outcome("S1", preset, [s1.COHORT_SEED], cohort | {"views": 2 * chosen.views})
     outcome.figures = s1.study(chosen, click.echo)
     return outcome.write(results, time.monotonic() - started, where)
+
+
+def _explained(preset: str, jobs: int, results: Path, started: float) -> Path:
+    import torch
+
+    from photopeak.classify.reader import load_model
+    from photopeak.recipes import explained as e
+    from photopeak.recipes.outcome import Outcome
+
+    chosen, sha256 = e.PRESETS[preset], load_model().sha256
+    cohort = {"protocol": "bone-scan", "mix": e.MIX, "patients": chosen.patients, "difficulty": "frozen"}
+    outcome = Outcome("R1-explain", preset, [e.cohort_seed(sha256)], cohort | {"seed": e.cohort_seed(sha256)})
+    outcome.notes = {"weights_sha256": sha256}
+    rows = e.study(chosen, jobs, click.echo)
+    e.write_rows(rows, results / "R1-explain" / f"{preset}.patients.csv")
+    outcome.figures = e.figures(rows)
+    return outcome.write(results, time.monotonic() - started, torch.device("cpu"))
 
 
 def _published(study: str, preset: str, where: torch.device, work: Path, results: Path, started: float) -> Path:
