@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from typing import Any
 
@@ -171,6 +172,31 @@ def test_a_blind_reader_neither_sees_nor_finds_an_imported_report(people: People
     finish(physician, 1, cohort)
     assert get(physician, "/studies/1")["texts"]
     assert get(physician, "/worklist?search=xyzzy")["total"] == 1
+
+
+def test_an_answer_is_explained_spot_by_spot_to_who_may_see_it(people: People, physician: Browser) -> None:
+    said = get(physician, "/studies/1/network")["documents"][0]
+    save(physician)
+    path = f"/studies/1/explanation?image={said['image']}&question=metastasis"
+    found = get(physician, path)
+    assert found["probability"] == pytest.approx(said["reading"]["judgements"][0]["probability"], abs=0.02)
+    assert {name.split("/")[1] for name in found["maps"]} == {"for", "against"}
+    first = found["places"][0]
+    assert (first["without"] < found["probability"]) == (first["log_odds"] > 0)
+    bright = {name: np.asarray(picture(png)).max() for name, png in found["maps"].items()}
+    assert max(bright.values()) > 0
+    assert not finish(physician).json()["read"]["blind"]
+    get(physician, "/studies/1/explanation?image=1.2.3&question=metastasis", 404)
+    get(physician, f"/studies/1/explanation?image={said['image']}&question=gout", 422)
+    form = {"name": f"reasons {physician.key}", "blind": True, "studies": [1], "readers": [physician.key]}
+    people.sign_in("administrator").ask("POST", "/api/cohorts", json=form)
+    get(physician, path, 403)
+
+
+def picture(png: str) -> Any:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(base64.b64decode(png)))
 
 
 def test_only_its_readers_read_in_a_cohort(people: People, physician: Browser) -> None:

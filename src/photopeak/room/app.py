@@ -36,6 +36,7 @@ from photopeak.room.api import (
 )
 from photopeak.room.bodies import Bounded
 from photopeak.room.display import Pictures
+from photopeak.room.explaining import Explaining
 from photopeak.room.room import Room
 from photopeak.room.schema import Study
 
@@ -60,6 +61,7 @@ def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callabl
     async def life(app: FastAPI) -> AsyncIterator[None]:
         yield
         app.state.stopping = True
+        app.state.explaining.close()
         if on_stop is not None:
             on_stop()
 
@@ -68,7 +70,7 @@ def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callabl
         openapi_url=None,
     )  # fmt: skip
     app.state.room, app.state.pictures, app.state.stopping = room, Pictures(room), False
-    app.state.metrics = Metrics()
+    app.state.metrics, app.state.explaining = Metrics(), Explaining()
     app.state.rate = Rate(room.settings.requests_per_minute)
     app.add_middleware(Bounded, room=room)
     app.middleware("http")(_guard)  # outside the other, so that its answers get the headers too

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from photopeak.classify.views import Views
     from photopeak.dicom.reading import Examination
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Stored = tuple[str, bytes]
 """An object's instance UID and its bytes."""
 
@@ -35,7 +37,7 @@ class Made:
 
 
 class Compute:
-    """One process that reads; a new one is started where it died."""
+    """One process that reads and explains; a new one is started where it died."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,10 +45,14 @@ class Compute:
 
     def read(self, objects: Sequence[Stored], bundle: str, assumed: Mapping[str, str]) -> Made:
         """What ``bundle`` says of these objects."""
+        return self.run(read_objects, list(objects), bundle, dict(assumed))
+
+    def run(self, function: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
+        """A function of a module, in the process."""
         with self._lock:  # one study at a time: the networks use every core already
             for last in (False, True):
                 try:
-                    return self._running().submit(read_objects, list(objects), bundle, dict(assumed)).result()
+                    return self._running().submit(function, *args, **options).result()
                 except BrokenProcessPool as error:
                     self._stop()
                     if last:
@@ -87,17 +93,9 @@ def read_objects(objects: Sequence[Stored], bundle: str, assumed: Mapping[str, s
     """Read every planar examination among these objects; what cannot be read says why."""
     from photopeak.classify.reader import load_model
     from photopeak.classify.reports import readings
-    from photopeak.dicom.parse import parse
-    from photopeak.dicom.reading import examinations_of
-
-    def parsed(name: str, data: bytes) -> Any:
-        try:
-            return parse(data, name)
-        except DicomError as error:
-            return error
 
     model = load_model(bundle)
-    found = list(examinations_of(((uid, parsed(uid, data)) for uid, data in objects), assumed))
+    found = examinations_in(objects, assumed)
     good = [e for e in found if e.study is not None]
     said = readings(model, [e.study for e in good if e.study is not None], [e.name for e in good])
     documents: list[dict[str, Any]] = []
@@ -110,6 +108,20 @@ def read_objects(objects: Sequence[Stored], bundle: str, assumed: Mapping[str, s
         documents.append({"reading": {"refused": examination.refused, "sources": [examination.name]}, "views": {}})
         maps.append({})
     return Made(model.sha256, tuple(documents), tuple(maps))
+
+
+def examinations_in(objects: Sequence[Stored], assumed: Mapping[str, str]) -> list[Examination]:
+    """Every planar examination among stored objects, those that cannot be read among them."""
+    from photopeak.dicom.parse import parse
+    from photopeak.dicom.reading import examinations_of
+
+    def parsed(name: str, data: bytes) -> Any:
+        try:
+            return parse(data, name)
+        except DicomError as error:
+            return error
+
+    return list(examinations_of(((uid, parsed(uid, data)) for uid, data in objects), assumed))
 
 
 def places_of(examination: Examination) -> dict[str, Any]:

@@ -15,13 +15,15 @@ from photopeak.room.access import Caller, needs, room_of, study_of
 from photopeak.room.api.forms import Form, Key, Mark, Pixel, Point, ReadDocument
 from photopeak.room.api.studies import pictures_of
 from photopeak.room.audit import Event, record
+from photopeak.room.explaining import Question
 from photopeak.room.marks import brushed, mirrored_ratio, outline_of, statistics
-from photopeak.room.results import image_of, latest_reading
+from photopeak.room.results import image_of, images_of, latest_reading
 from photopeak.room.schema import Assignment, Read, Study, User, now
 from photopeak.room.shown import blinded
 
 router = APIRouter(prefix="/api", tags=["reads"])
 CohortKey = Annotated[int, Query(ge=0, le=2**31 - 1)]
+ImageName = Annotated[str, Query(max_length=64)]
 LONGEST_PAUSE_SECONDS = 120.0
 """Between two savings more is not counted as reading time: the reader was away."""
 
@@ -32,12 +34,7 @@ def network(key: Key, request: Request, caller: Caller = needs("view")) -> dict[
     room = room_of(request)
     with room.database.writing() as t:
         study = study_of(t, key, caller)
-        if blinded(t, caller.key, [key]):
-            raise HTTPException(403, "You are to read this study blind: finish your read first.")
-        # Whatever was asked for: a reader who has seen it has seen it in every read that is not finished yet.
-        mine = select(Read).where(Read.study_key == key, Read.reader_key == caller.key, Read.state == "draft")
-        for draft in t.scalars(mine.where(Read.revealed_at.is_(None))):
-            draft.revealed_at = now()
+        _reveal(t, key, caller)
         reading = latest_reading(t, study)
     if reading is None:
         return {"made": None, "documents": [], "waiting": study.due_at is not None}
@@ -48,6 +45,37 @@ def network(key: Key, request: Request, caller: Caller = needs("view")) -> dict[
         "documents": [{**d, "image": image_of(d)} for d in reading.documents],
         "waiting": study.due_at is not None,
     }
+
+
+def _reveal(t: Transaction, key: int, caller: Caller) -> None:
+    """Note that a person sees what the network says, or refuse it to a blind reader.
+
+    Whatever was asked for: a reader who has seen it has seen it in every read that is not finished yet.
+    """
+    if blinded(t, caller.key, [key]):
+        raise HTTPException(403, "You are to read this study blind: finish your read first.")
+    mine = select(Read).where(Read.study_key == key, Read.reader_key == caller.key, Read.state == "draft")
+    for draft in t.scalars(mine.where(Read.revealed_at.is_(None))):
+        draft.revealed_at = now()
+
+
+@router.get("/studies/{key}/explanation")
+def explanation(
+    key: Key, request: Request, image: ImageName, question: Question, caller: Caller = needs("view")
+) -> dict[str, Any]:
+    """What the network's answer to a question rests on, spot by spot; computed now, which takes some seconds."""
+    room = room_of(request)
+    with room.database.writing() as t:
+        study = study_of(t, key, caller)
+        _reveal(t, key, caller)
+        reading, assumed = latest_reading(t, study), {str(k): str(v) for k, v in study.assumed.items()}
+    said = [] if reading is None else [image_of(d) for d in reading.documents if not d["reading"].get("refused")]
+    if reading is None or image not in said:
+        raise HTTPException(404, "The network has not read this image as it is now.")
+    found = request.app.state.explaining.explain(images_of(room, key), reading.bundle, assumed, image, question)
+    if found is None:
+        raise HTTPException(503, "Others are waiting for explanations. Try again in a minute.")
+    return dict(found)
 
 
 def _read(t: Transaction, study: int, reader: int, cohort: int) -> Read | None:

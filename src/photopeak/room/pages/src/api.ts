@@ -147,6 +147,14 @@ export interface NetworkDocument {
   maps: Record<string, string>
 }
 
+/** What an answer of the network rests on: spots, by how much its log-odds fall when each is covered. */
+export interface Explanation {
+  question: string
+  probability: number
+  places: { region: string; views: string[]; log_odds: number; without: number | null }[]
+  maps: Record<string, string>
+}
+
 export interface Network {
   made: string | null
   bundle?: string

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Mark, NetworkDocument, Picture, StudyDetail } from '../api'
 import { date, judgement, percent } from '../words'
-import type { useNetwork } from './Reading'
+import type { Why, useNetwork } from '../network'
 
 interface Props {
   network: ReturnType<typeof useNetwork>
@@ -38,7 +38,7 @@ export function NetworkPanel({ network, detail, marks, pictures, names, which, o
           {said.map((d) => (
             <div key={d.image} class={`reading-of ${at(d) === which ? 'here' : ''}`} data-image={d.image}>
               {documents.length > 1 && <button class="of" aria-pressed={at(d) === which} title="Show this image" disabled={at(d) < 0} onClick={() => onWhich(at(d))}>{called(d)}</button>}
-              <Said document={d} detail={said.length === 1 ? detail : null} />
+              <Said document={d} detail={said.length === 1 ? detail : null} network={network} />
             </div>
           ))}
           {refused.map((d) => <p key={d.image} class="warn">{documents.length > 1 ? `${called(d)}: not read. ` : 'Not read: '}{d.reading.refused}</p>)}
@@ -55,18 +55,40 @@ export function NetworkPanel({ network, detail, marks, pictures, names, which, o
 }
 
 /** What the network says of one image. */
-function Said({ document: { reading }, detail }: { document: NetworkDocument; detail: StudyDetail | null }) {
+function Said({ document: { image, reading }, detail, network }: { document: NetworkDocument; detail: StudyDetail | null; network: ReturnType<typeof useNetwork> }) {
+  const why = network.why?.image === image ? network.why : null
   return (
     <>
       {(reading.judgements ?? []).map((j) => (
-        <div key={j.question} class="judgement">
-          <meter min={0} max={1} value={j.probability} aria-label={`${j.question} ${percent(j.probability)}`} />
-          <b>{percent(j.probability)}</b> <span class={j.answers.length === 1 ? '' : 'unsure'}>{judgement(j.question, j.answers)}</span>
+        <div key={j.question}>
+          <div class="judgement">
+            <meter min={0} max={1} value={j.probability} aria-label={`${j.question} ${percent(j.probability)}`} />
+            <b>{percent(j.probability)}</b> <span class={j.answers.length === 1 ? '' : 'unsure'}>{judgement(j.question, j.answers)}</span>
+            <button class="quiet" aria-pressed={why?.question === j.question} title={`What the answer on ${j.question} rests on`} onClick={() => void network.explain(image, j.question)}>why</button>
+          </div>
+          {why?.question === j.question && <Reasons why={why} />}
         </div>
       ))}
       {reading.bone_scan_index_percent != null && <Index now={reading.bone_scan_index_percent} detail={detail} />}
       {(reading.flags ?? []).map((f) => <p key={f} class="warn">⚠ {f}</p>)}
     </>
+  )
+}
+
+/** What becomes of an answer when single spots are covered. */
+function Reasons({ why: { question, said } }: { why: Why }) {
+  if (!said) return <p class="hint" role="status">Covering one spot after the other …</p>
+  const shown = said.places.filter((p) => p.without !== null).slice(0, 6)
+  if (!shown.length) return <p class="hint" role="status">No single spot changes the answer on {question} by much.</p>
+  return (
+    <div class="reasons" role="status">
+      <ul>
+        {shown.map((p, i) => (
+          <li key={i} class={p.log_odds > 0 ? 'for' : 'against'}>{p.region || 'no named region'} ({p.views.join(', ')}) {p.log_odds > 0 ? 'speaks for it' : 'speaks against it'}: without it {percent(p.without)}</li>
+        ))}
+      </ul>
+      <p class="hint">Orange speaks for {question}, blue against. It shows what the network goes by, which need not be the reason.</p>
+    </div>
   )
 }
 

@@ -1,12 +1,12 @@
 // Reading one study: its pictures, what the network thinks, what the reader says.
 
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { type Mark, type Network, type Picture, type Point, type StudyDetail, type User, type Vocabulary, get, send } from '../api'
+import { type Mark, type Picture, type Point, type StudyDetail, type User, type Vocabulary, get, send } from '../api'
 import { imageOf, useDraft } from '../draft'
+import { useNetwork, useOverlays } from '../network'
 import { go } from '../router'
 import { MAPS, type MapName } from '../viewer/colours'
 import { type Look, WHOLE, outline } from '../viewer/geometry'
-import { heat } from '../viewer/planes'
 import type { Drawn, Tool } from '../viewer/View'
 import { date, namesOf, personName } from '../words'
 import { Findings } from './Findings'
@@ -139,7 +139,7 @@ export function Reading({ study, cohort, user }: { study: number; cohort: number
     Backspace: remove,
   }
   useKeyboard(keys, draft.undo, draft.redo, () => void draft.save())
-  const overlays = useOverlays(study, network.data, network.shown)
+  const overlays = useOverlays(study, network.data, network.shown, network.why)
   if (fault && !detail) return <main class="message"><p role="alert">{fault}</p><a href="/">Worklist</a></main>
   return (
     <main class="reading">
@@ -209,55 +209,6 @@ function Who({ detail }: { detail: StudyDetail | null }) {
       <strong>{personName(detail.name).slice(0, 40)}</strong> <span>{detail.patient_id.slice(0, 30)} · {detail.sex} · {date(detail.date)}</span>
     </span>
   )
-}
-
-/** What the network says, once it is asked for. */
-export function useNetwork(study: number, cohort: number, draft: ReturnType<typeof useDraft>) {
-  const [data, setData] = useState<Network | null>(null)
-  const [shown, setShown] = useState(false)
-  const [opacity, setOpacity] = useState(0)
-  const [fault, setFault] = useState('')
-  const toggle = useCallback(async () => {
-    if (shown) return setShown(false)
-    try {
-      await draft.begin()
-      const said = await get<Network>(`/api/studies/${study}/network${cohort ? `?cohort=${cohort}` : ''}`)
-      setData(said)
-      setShown(true)
-      setFault('')
-      draft.adopt(said)
-    } catch (e) {
-      setFault((e as Error).message)
-    }
-  }, [study, cohort, shown, draft])
-  useEffect(() => {
-    if (localStorage.getItem('network first') === 'yes' && draft.loaded && !cohort && !shown && !data) void toggle()
-  }, [draft.loaded])
-  return { data, shown, opacity, setOpacity, toggle, fault }
-}
-
-const HEAT: Record<string, [number, number, number]> = { metastasis: [225, 70, 20], arthritis: [20, 110, 200] }
-
-function useOverlays(study: number, data: Network | null, shown: boolean) {
-  const [made, setMade] = useState<Record<string, Record<string, { image: ImageBitmap; colour: string }[]>>>({})
-  useEffect(() => {
-    if (!data || !shown) return setMade({})
-    let current = true
-    const maps = data.documents.flatMap((d) => Object.entries(d.maps ?? {}).map(([name, sha256]) => ({ of: d.image, name, sha256 })))
-    Promise.all(maps.map(async ({ of, name, sha256 }) => {
-      const [view = '', kind = ''] = name.split('/')
-      return { of, view, kind, image: await heat(study, sha256, HEAT[kind] ?? [120, 0, 120]) }
-    })).then((all) => {
-      if (!current) return
-      const by: Record<string, Record<string, { image: ImageBitmap; colour: string }[]>> = {}
-      for (const { of, view, kind, image } of all) ((by[of] ??= {})[view] ??= []).push({ image, colour: kind })
-      setMade(by)
-    }, () => current && setMade({}))
-    return () => {
-      current = false
-    }
-  }, [data, shown])
-  return made
 }
 
 function useKeyboard(keys: Record<string, () => void>, undo: () => void, redo: () => void, save: () => void) {

@@ -27,7 +27,12 @@ export function plane(study: number, state: string, picture: Picture, index: num
 export async function heat(study: number, sha256: string, colour: [number, number, number]): Promise<ImageBitmap> {
   const answer = await fetch(`/api/studies/${study}/maps/${sha256}`)
   if (!answer.ok) throw new Error(`the map ${sha256} cannot be loaded`)
-  const grey = await createImageBitmap(await answer.blob())
+  return coloured(await answer.blob(), colour)
+}
+
+/** A grey PNG as a coloured image, as opaque as it is bright. */
+export async function coloured(png: Blob, colour: [number, number, number]): Promise<ImageBitmap> {
+  const grey = await createImageBitmap(png)
   const canvas = new OffscreenCanvas(grey.width, grey.height)
   const context = canvas.getContext('2d')!
   context.drawImage(grey, 0, 0)
