@@ -97,7 +97,7 @@ def test_from_the_camera_to_the_archive(
     push = [dcmtk("storescu"), "-aet", "CAMERA", "-aec", "PHOTOPEAK", "127.0.0.1", str(room.dicom_port), str(scan)]
     subprocess.run(push, check=True)
     ames = Reader(browser, room, "ames")
-    key = int(ames.page.wait_for_selector("tr[data-state=read]").get_attribute("data-study") or 0)
+    key = int(ames.page.wait_for_selector("tr[data-state=read]", timeout=120_000).get_attribute("data-study") or 0)
     assert ames.axe() == []
     read_in_the_browser(ames, key)
     report_in_the_browser(ames, key)
