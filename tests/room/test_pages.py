@@ -77,7 +77,7 @@ def test_two_images_are_read_side_by_side(room: Served, browser: Browser) -> Non
     page.click(".reading-of .of >> nth=0")
     page.wait_for_selector(".strip [aria-selected=true]:has-text('Early')")
     page.click(".reading-of >> nth=0 >> role=button[name='why'] >> nth=0")
-    page.wait_for_selector(".reading-of .reasons li.for", timeout=90_000)  # covered, a metastasis no longer speaks for it
+    page.wait_for_selector(".reading-of .reasons li.for", timeout=90_000)
     assert ames.axe() == []
     assert ames.faults == []
 

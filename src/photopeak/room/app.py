@@ -30,6 +30,7 @@ from photopeak.room.api import (
     planning,
     reads,
     reports,
+    segmentations,
     session,
     studies,
     worklist,
@@ -78,7 +79,10 @@ def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callabl
     app.exception_handler(OperationalError)(_database_gone)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StarletteError)(_plain_error)
-    parts = (session, worklist, studies, reads, reports, files, imports, cohorts, models, admin, planning, patients)
+    parts = (
+        session, worklist, studies, reads, reports, files, imports, segmentations, cohorts, models, admin, planning,
+        patients,
+    )  # fmt: skip
     if room.settings.oidc_issuer:
         from photopeak.room.api import oidc  # a room without an issuer needs none of it
 

@@ -34,7 +34,7 @@ def network(key: Key, request: Request, caller: Caller = needs("view")) -> dict[
     room = room_of(request)
     with room.database.writing() as t:
         study = study_of(t, key, caller)
-        _reveal(t, key, caller)
+        reveal(t, key, caller)
         reading = latest_reading(t, study)
     if reading is None:
         return {"made": None, "documents": [], "waiting": study.due_at is not None}
@@ -47,7 +47,7 @@ def network(key: Key, request: Request, caller: Caller = needs("view")) -> dict[
     }
 
 
-def _reveal(t: Transaction, key: int, caller: Caller) -> None:
+def reveal(t: Transaction, key: int, caller: Caller) -> None:
     """Note that a person sees what the network says, or refuse it to a blind reader.
 
     Whatever was asked for: a reader who has seen it has seen it in every read that is not finished yet.
@@ -61,18 +61,26 @@ def _reveal(t: Transaction, key: int, caller: Caller) -> None:
 
 @router.get("/studies/{key}/explanation")
 def explanation(
-    key: Key, request: Request, image: ImageName, question: Question, caller: Caller = needs("view")
+    key: Key,
+    request: Request,
+    question: Question = "metastasis",
+    image: ImageName = "",
+    caller: Caller = needs("view"),
 ) -> dict[str, Any]:
-    """What the network's answer to a question rests on, spot by spot; computed now, which takes some seconds."""
+    """What the network's answer to a question rests on, spot by spot; computed now, which takes some seconds.
+
+    ``image`` may be left out where the network has read one only.
+    """
     room = room_of(request)
     with room.database.writing() as t:
         study = study_of(t, key, caller)
-        _reveal(t, key, caller)
+        reveal(t, key, caller)
         reading, assumed = latest_reading(t, study), {str(k): str(v) for k, v in study.assumed.items()}
     said = [] if reading is None else [image_of(d) for d in reading.documents if not d["reading"].get("refused")]
-    if reading is None or image not in said:
-        raise HTTPException(404, "The network has not read this image as it is now.")
-    found = request.app.state.explaining.explain(images_of(room, key), reading.bundle, assumed, image, question)
+    chosen = image if image or len(said) != 1 else said[0]
+    if reading is None or chosen not in said:
+        raise HTTPException(404, f"The network has not read this image as it is now. It has read {len(said)}.")
+    found = request.app.state.explaining.explain(images_of(room, key), reading.bundle, assumed, chosen, question)
     if found is None:
         raise HTTPException(503, "Others are waiting for explanations. Try again in a minute.")
     return dict(found)

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { type Answer, type Mark, type Picture, type Vocabulary, send } from '../api'
+import { type Answer, type Mark, type Picture, type Vocabulary, get, send } from '../api'
 import { type Draft, imageOf } from '../draft'
 import { COLOURS } from '../viewer/View'
 import { quantity } from '../words'
@@ -74,6 +74,7 @@ export function Findings(props: Props) {
       <label class="comment">Comment
         <textarea rows={2} disabled={shut} value={draft.document.comment} onInput={(e) => draft.change((doc) => ({ ...doc, comment: e.currentTarget.value }), 'comment')} />
       </label>
+      {!shut && <Segmentations study={props.study} draft={draft} />}
       {draft.others.length > 0 && <p class="hint">Also read by {draft.others.map((o) => `${o.reader}: metastasis ${o.document.metastasis}, arthritis ${o.document.arthritis}`).join('; ')}</p>}
       {draft.fault && <p class="fault" role="alert">{draft.fault}</p>}
       <footer>
@@ -88,6 +89,35 @@ export function Findings(props: Props) {
         {shut && !props.cohort && <button onClick={() => void draft.again()}>Read again</button>}
       </footer>
     </section>
+  )
+}
+
+/** Segmentations that came with the study, to take their outlines as marks of one's own. */
+function Segmentations({ study, draft }: { study: number; draft: Draft }) {
+  const [there, setThere] = useState<{ sop: string; title: string }[]>([])
+  const [said, setSaid] = useState('')
+  useEffect(() => {
+    get<{ sop: string; title: string }[]>(`/api/studies/${study}/segmentations`).then(setThere, () => setThere([]))
+  }, [study])
+  const take = async (sop: string) => {
+    try {
+      await draft.begin()
+      const { marks, left_out } = await get<{ marks: Mark[]; left_out: string[] }>(`/api/studies/${study}/segmentations/${sop}`)
+      const have = new Set(draft.document.marks.map((m) => m.id))
+      const fresh = marks.filter((m) => !have.has(m.id))
+      if (fresh.length) draft.change((doc) => ({ ...doc, marks: [...doc.marks, ...fresh] }))
+      setSaid([`${fresh.length} taken`, ...left_out].join('; '))
+    } catch (e) {
+      setSaid((e as Error).message)
+    }
+  }
+  if (!there.length) return null
+  return (
+    <details class="segmentations">
+      <summary>{there.length} segmentation{there.length > 1 ? 's' : ''} of this study</summary>
+      {there.map((s) => <p key={s.sop}>{s.title} <button onClick={() => void take(s.sop)}>Take its outlines</button></p>)}
+      {said && <p class="hint" role="status">{said}</p>}
+    </details>
   )
 }
 
