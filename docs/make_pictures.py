@@ -4,6 +4,7 @@ pictures/clinic.png      four simulated patients, one of each class, both views
 pictures/truth.png       one patient: counts, regions, lesions, and what three readers marked
 pictures/thyroid.png     four thyroids, one of each class
 pictures/reading.png     what the shipped reader says of a metastatic patient
+pictures/explanation.png what that rests on
 pictures/recon.png       a virtual bone SPECT/CT, reconstructed in four ways
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
 """
@@ -53,6 +54,7 @@ def main() -> None:
     row(*tomography_panels()).save(FOLDER / "tomography.png", optimize=True)
 
     read_patient(FOLDER / "reading.png")
+    explained(FOLDER / "explanation.png")
     reconstructed(FOLDER / "recon.png")
 
 
@@ -96,6 +98,18 @@ def read_patient(path: Path) -> None:
     study = first_of(clinic, "M").study
     ((reading, _, _),) = readings(load_model(), [study], ["virtual"])
     draw(study, reading, path)
+
+
+def explained(path: Path) -> None:
+    """What metastasis rests on in the first patient with both diseases at the frozen difficulty."""
+    from photopeak.classify.explain import explain
+    from photopeak.classify.overlays import draw, in_words
+
+    clinic = Clinic(BoneScan(mix="M&A=1", difficulty=Difficulty.frozen()), 24, SEED)
+    study = first_of(clinic, "M&A").study
+    why = explain(study)
+    print(in_words(study.patient.patient_id, why))
+    draw(study, why, path)
 
 
 def both(case: Case) -> np.ndarray:

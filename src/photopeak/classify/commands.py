@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -56,7 +56,13 @@ def read(paths: tuple[Path, ...], out: Path | None, as_json: bool, bundle: str, 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--question", type=click.Choice(["metastasis", "arthritis"]), default="metastasis", show_default=True)
+@click.option(
+    "--question",
+    type=click.Choice(["metastasis", "arthritis"]),
+    default="metastasis",
+    show_default=True,
+    help="Which answer.",
+)
 @click.option(
     "--method",
     type=click.Choice(["lesion evidence", "occlusion", "gradient"]),
@@ -68,7 +74,7 @@ def read(paths: tuple[Path, ...], out: Path | None, as_json: bool, bundle: str, 
 @click.option("--bundle", default=SHIPPED, show_default=True, help="Weights: a name or a folder.")
 @click.option("--assume", multiple=True, metavar="KEY=VALUE", help="State a fact the file lacks.")
 def explain(
-    paths: tuple[Path, ...], question: Any, method: Any, out: Path | None, bundle: str, assume: tuple[str, ...]
+    paths: tuple[Path, ...], question: str, method: str, out: Path | None, bundle: str, assume: tuple[str, ...]
 ) -> None:
     """Say what the reader's answer on a bone scan rests on, in words and as colours over the scan."""
     from photopeak.classify import overlays

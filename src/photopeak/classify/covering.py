@@ -44,6 +44,8 @@ class Spots:
 
     number: Int[np.ndarray, "row column"]
     """1, 2, …, the first stands out most; 0 is no spot. Of both views together."""
+    excess: Views
+    """x, smoothed, less the usual."""
     shown: Bool[np.ndarray, "2 row column"]
     """Where a view shows a spot; one that lies deep may be seen from one side alone."""
     surroundings: Views
@@ -74,7 +76,7 @@ def spots_of(x: Views) -> Spots:
     wide = ndimage.binary_dilation(number > 0, iterations=MARGIN)
     number = np.asarray(watershed(-height, number, mask=wide), np.int32)  # type: ignore[no-untyped-call]
     shown = (number > 0) & ndimage.binary_dilation(excess > FOOT, iterations=MARGIN, axes=(1, 2))
-    return Spots(number, shown, np.stack([around(view, number == 0) for view in smooth]))
+    return Spots(number, excess, shown, np.stack([around(view, number == 0) for view in smooth]))
 
 
 def covered(x: Views, spots: Spots, where: Bool[np.ndarray, "row column"]) -> Views:

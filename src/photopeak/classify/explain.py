@@ -32,7 +32,7 @@ from torch import nn
 from torch.nn import functional
 
 from photopeak.classify.covering import Spots, covered, spots_of
-from photopeak.classify.lesions import EDGE, EIGHT, region_at
+from photopeak.classify.lesions import EIGHT, region_at
 from photopeak.classify.reader import QUESTIONS, SHIPPED, Model, load_model, read_scans, seen
 from photopeak.classify.views import VIEWS, whole_body
 from photopeak.core import Entry, Image, Kind, Measurement, PhotopeakError, Study
@@ -45,8 +45,8 @@ METHODS: Final = get_args(Method)
 UNITS: Final = {"lesion evidence": "1", "occlusion": "{log-odds}", "gradient": "{log-odds}"}
 FULL: Final = {"lesion evidence": 1.0, "occlusion": 4.0, "gradient": 4.0}
 """Where the colours of a map end: fixed, so that a scan with nothing to show shows nothing."""
-LEAST: Final = {"lesion evidence": EDGE, "occlusion": 0.5, "gradient": 1.0}
-"""From where on a place is worth a line."""
+LEAST: Final = {"occlusion": 0.5, "gradient": 1.0}
+"""From where on a place is worth a line; of lesion evidence, what the reader would list as a lesion."""
 TOGETHER: Final = 8
 
 Both = Float[np.ndarray, "2 row column"]
@@ -60,6 +60,7 @@ class Place:
     """One place that a map points at."""
 
     region: str
+    """Of the view that shows it best: what lies behind each other has one name from the front, another from behind."""
     views: tuple[str, ...]
     value: float
     """In the map's unit, where it is strongest."""
@@ -71,15 +72,15 @@ class Place:
 class Explanation:
     """One map for each view, on the grid of the counts, and its places, the strongest first."""
 
-    question: Question
-    method: Method
+    question: str
+    method: str
     probability: float
     image: Image
     places: tuple[Place, ...]
 
 
 def explain(
-    study: Study, question: Question = "metastasis", method: Method = "occlusion", bundle: str = SHIPPED
+    study: Study, question: str = "metastasis", method: str = "occlusion", bundle: str = SHIPPED
 ) -> Explanation:
     """What the reader's answer to a question rests on; a scan that the reader refuses is refused here too."""
     if question not in QUESTIONS or method not in METHODS:
@@ -103,7 +104,8 @@ def explain(
         maps, places = as_imaged(painted(spots, drops)), spot_places(spots, drops, z, scan.regions, model.regions)
     else:
         maps = scan.maps[:, q] if method == "lesion evidence" else as_imaged(gradient(asked, x, q))
-        places = map_places(maps * there[:, None, None], LEAST[method], scan.regions, model.regions)
+        least = LEAST.get(method, model.lesion)
+        places = map_places(maps * there[:, None, None], least, scan.regions, model.regions)
     values = views.to_image((maps * there[:, None, None]).astype(np.float32))
     return Explanation(question, method, float(expit(z)), Image(values, image.grid, UNITS[method]), places)
 
@@ -203,12 +205,11 @@ def spot_places(
     for mask, drop in zip(spots.masks(), drops, strict=True):
         if abs(drop) < LEAST["occlusion"]:
             continue
-        here = as_imaged(mask & spots.shown).astype(bool)
+        here = as_imaged((mask & spots.shown).astype(np.float64)) > 0
         views = [v for v in (0, 1) if here[v].any()]
-        sites = [site for v in views if (site := region_at(here[v], regions[v], names))]
-        found.append(
-            Place(sites[0] if sites else "", tuple(VIEWS[v] for v in views), float(drop), float(expit(z - drop)))
-        )
+        clearest = max(views, key=lambda v: float(spots.excess[v][mask].max()))
+        site = region_at(here[clearest], regions[clearest], names)
+        found.append(Place(site, tuple(VIEWS[v] for v in views), float(drop), float(expit(z - drop))))
     return tuple(sorted(found, key=lambda p: -abs(p.value)))
 
 

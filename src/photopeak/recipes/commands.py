@@ -67,7 +67,7 @@ def reproduce(study: str, preset: str, device: str, jobs: int, teach: bool, work
     elif study == "difficulty":
         click.echo(f"wrote {_difficulty(preset, where, results, started)}")
     elif study == "R1-explain":
-        click.echo(f"wrote {_explained(preset, jobs, results, started)}")
+        click.echo(f"wrote {_explained(preset, jobs, work, results, started)}")
     elif study == "S1":
         click.echo(f"wrote {_recovery(preset, where, results, started)}")
     elif study == "A4-leak":
@@ -106,7 +106,7 @@ def _recovery(preset: str, where: torch.device, results: Path, started: float) -
     return outcome.write(results, time.monotonic() - started, where)
 
 
-def _explained(preset: str, jobs: int, results: Path, started: float) -> Path:
+def _explained(preset: str, jobs: int, work: Path, results: Path, started: float) -> Path:
     import torch
 
     from photopeak.classify.reader import load_model
@@ -117,7 +117,7 @@ def _explained(preset: str, jobs: int, results: Path, started: float) -> Path:
     cohort = {"protocol": "bone-scan", "mix": e.MIX, "patients": chosen.patients, "difficulty": "frozen"}
     outcome = Outcome("R1-explain", preset, [e.cohort_seed(sha256)], cohort | {"seed": e.cohort_seed(sha256)})
     outcome.notes = {"weights_sha256": sha256}
-    rows = e.study(chosen, jobs, click.echo)
+    rows = e.study(chosen, work, jobs, click.echo)
     e.write_rows(rows, results / "R1-explain" / f"{preset}.patients.csv")
     outcome.figures = e.figures(rows)
     return outcome.write(results, time.monotonic() - started, torch.device("cpu"))

@@ -69,7 +69,7 @@ class Preset:
     randomised: int
 
 
-PRESETS: Final = {"smoke": Preset(4, 1), "quick": Preset(64, 12), "full": Preset(400, 400)}
+PRESETS: Final = {"smoke": Preset(2, 1), "quick": Preset(23, 8), "full": Preset(400, 400)}
 
 
 @dataclass(frozen=True)
@@ -92,18 +92,17 @@ def cohort_seed(sha256: str) -> int:
     return int(sha256[8:16], 16)
 
 
-def study(preset: Preset, processes: int, say: Callable[[str], None]) -> list[Row]:
-    """Every patient's rows, in order; ``processes`` share the patients."""
+def study(preset: Preset, work: Path, processes: int, say: Callable[[str], None]) -> list[Row]:
+    """Every patient's rows, in order, by several ``processes``. Rows are kept in ``work``: a cut run goes on."""
     seed = cohort_seed(load_model().sha256)
     clinic = Clinic(BoneScan(mix=MIX, difficulty=Difficulty.frozen()), preset.patients, seed)
-    tasks = [(clinic, i, i < preset.randomised) for i in range(preset.patients)]
-    out: list[Row] = []
+    kept = [work / f"{i:05d}{'-randomised' * (i < preset.randomised)}.csv" for i in range(preset.patients)]
+    tasks = [(clinic, i, i < preset.randomised, path) for i, path in enumerate(kept) if not path.exists()]
     # Spawned, never forked, and one thread each: two that wait for each other at every layer get less done.
     with ProcessPoolExecutor(processes, get_context("spawn"), _one_thread) as pool:
-        for done, rows in enumerate(pool.map(_rows, tasks), 1):
-            out += rows
-            say(f"patient {done} of {len(tasks)}")
-    return out
+        for done in pool.map(_keep_rows, tasks):
+            say(f"patient {done + 1} of {len(kept)}")
+    return [row for path in kept for row in read_rows(path)]
 
 
 def _one_thread() -> None:
@@ -113,10 +112,11 @@ def _one_thread() -> None:
     numba.set_num_threads(1)
 
 
-def _rows(task: tuple[Clinic, int, bool]) -> list[Row]:
-    clinic, i, randomised = task
+def _keep_rows(task: tuple[Clinic, int, bool, Path]) -> int:
+    clinic, i, randomised, path = task
     one = clinic[i]
-    return rows_of(one, scans_of([one], processes=1), randomised)
+    write_rows(rows_of(one, scans_of([one], processes=1), randomised), path)
+    return i
 
 
 def rows_of(one: Study, scan: Scans, randomised: bool) -> list[Row]:
