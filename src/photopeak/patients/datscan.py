@@ -149,7 +149,7 @@ def in_brain(hours: float) -> float:
     0.039
     """
     (t0, a), (t1, b) = IN_BRAIN
-    return a * (b / a) ** ((hours - t0) / (t1 - t0))
+    return float(a * (b / a) ** ((hours - t0) / (t1 - t0)))
 
 
 def concentrations(sbr: Mapping[str, float]) -> Float[np.ndarray, " structure"]:

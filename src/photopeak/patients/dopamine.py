@@ -3,12 +3,12 @@
     SBR = (C − C_ref) / C_ref
 
 is the specific binding ratio, of a region's concentration C and that of tissue without transporters, the occipital
-cortex. Values are those of tissue, not of images, in which partial volume halves them: where it is corrected for, healthy
-striata have 5 to 7. They fall by 4 to 7 % a decade and are a little higher in women :cite:`varrone2013`. At the first
-signs of Parkinson's disease the striatum opposite to them has lost about 43 % and its putamen 56 %
-:cite:`cheng2010,heng2023`, the other side 32 to 36 %; the back of the putamen goes first, the caudate last. What later
-stages keep is a judgement from how such scans look. A patient with signs of parkinsonism and a scan without evidence
-of dopaminergic deficit (SWEDD) has a normal scan :cite:`erro2016`.
+cortex. Values are those of tissue, not of images, in which partial volume halves them: where it is corrected for,
+healthy striata have 5 to 7. They fall by 4 to 7 % a decade and are a little higher in women :cite:`varrone2013`. At
+the first signs of Parkinson's disease the striatum opposite to them has lost about 43 % and its putamen 56 %
+:cite:`cheng2010,heng2023`, the other side 32 to 36 %; the back of the putamen goes first, the caudate last. What
+later stages keep is a judgement from how such scans look. A patient with signs of parkinsonism and a scan without
+evidence of dopaminergic deficit (SWEDD) has a normal scan :cite:`erro2016`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Num
+from jaxtyping import Bool, Float, Float32, Num
 
 from photopeak.core import Axis, Detector, EnergyWindow, Grid, PhotopeakError, scaling
 from photopeak.core.study import Json
@@ -87,7 +87,7 @@ class HeadSpect:
         return whole * self._left()[:, None, None].astype(np.float32)
 
     def _check_room(self, mu: Float32[np.ndarray, "z y x"]) -> None:
-        solid = (mu[MARGIN_ROWS:] > 0.05).any(0)
+        solid: Bool[np.ndarray, "y x"] = np.any(mu[MARGIN_ROWS:] > 0.05, axis=0)
         y, x = ((np.array(k) - 0.5 * (n - 1)) * PIXEL_MM for k, n in zip(solid.nonzero(), solid.shape, strict=True))
         reach = float(np.hypot(x, y).max())
         if self.radius_mm < reach + CLEARANCE_MM:
@@ -163,7 +163,7 @@ def ct_of(
     noisy = shown + np.float32(CT_NOISE_HU) * rng.standard_normal(shown.shape, np.float32)
     across = -0.5 * (2 * MATRIX - 1) * head.edge_mm
     spacing = (head.edge_mm, head.edge_mm, PIXEL_MM)
-    grid = Grid.volume(shown.shape, scaling(spacing, (across, across, low_mm(head))), frame)  # type: ignore[arg-type]
+    grid = Grid.volume(shown.shape, scaling(spacing, (across, across, low_mm(head))), frame)
     return np.maximum(noisy, np.float32(LOWEST_HU)), grid
 
 

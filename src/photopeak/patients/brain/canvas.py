@@ -16,6 +16,7 @@ from photopeak.patients.brain.shapes import Array, Points, share
 from photopeak.patients.brain.structures import NUMBER
 from photopeak.patients.brain.variation import Pose
 
+Volume = Float32[np.ndarray, " _z _y _x"]
 Box = tuple[slice, slice, slice]
 Vector = tuple[float, float, float]
 
@@ -71,7 +72,7 @@ class Canvas:
         part[touched] = inside[touched]
 
 
-def _between(values: Array, axis: int, size: int) -> Array:
+def _between(values: Volume, axis: int, size: int) -> Volume:
     """Every second sample along an axis, the others by straight lines."""
     v = np.moveaxis(values, axis, 0)
     out = np.empty((size, *v.shape[1:]), np.float32)

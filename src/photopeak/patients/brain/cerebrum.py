@@ -55,7 +55,8 @@ def hemispheres(p: Points) -> Array:
         -((left.x / np.float32(17)) ** 4) - ((left.y - np.float32(14)) / np.float32(26)) ** 4
     )
     floor = (1 - behind) * np.float32(-23) + behind * (np.float32(-8) - np.float32(0.20) * left.x) + sella
-    return np.maximum(body, floor - left.z)
+    out: Array = np.maximum(body, floor - left.z)
+    return out
 
 
 def temporal_lobes(p: Points) -> Array:

@@ -49,6 +49,7 @@ def changed(p: Points, centre_mm: Vector, change: Change, turn_deg: float = 0.0)
 
 
 def caudate(left: Points, change: Change) -> Array:
+    """Head, body and the beginning of the tail."""
     middle = (14.0, -5.0, 10.0)
     return tube(changed(left, middle, change), _about(CAUDATE, middle)) * np.float32(change.size)
 
@@ -61,16 +62,19 @@ def putamen(left: Points, change: Change) -> tuple[Array, Array]:
 
 
 def pallidum(left: Points, change: Change) -> Array:
+    """Both of its parts, at the putamen's inner side."""
     q = changed(left, PALLIDUM[0], change, TURN_DEG + 6.0)
     return ellipsoid(q, (0.0, 0.0, 0.0), PALLIDUM[1]) * np.float32(change.size)
 
 
 def thalamus(left: Points, change: Change) -> Array:
+    """Its back lies further out than its front."""
     q = changed(left, THALAMUS[0], change, 18.0)
     return ellipsoid(q, (0.0, 0.0, 0.0), THALAMUS[1]) * np.float32(change.size)
 
 
 def hippocampus(left: Points, change: Change) -> Array:
+    """From its head, low in front, to its tail under the splenium."""
     middle = (25.0, 18.0, -13.0)
     return tube(changed(left, middle, change), _about(HIPPOCAMPUS, middle)) * np.float32(change.size)
 
@@ -86,23 +90,28 @@ def lateral_ventricle(left: Points, v: Variation, change: Change) -> Array:
 
 
 def third_ventricle(p: Points, v: Variation) -> Array:
+    """The slit between the thalami."""
     return ellipsoid(p, (0.0, 6.0, -1.0), (v.third_mm, 17.0, 10.0))
 
 
 def fourth_ventricle(p: Points) -> Array:
+    """Between pons and cerebellum."""
     return ellipsoid(p, (0.0, 36.5, -32.0), (6.5, 4.5, 11.0))
 
 
 def midbrain(p: Points) -> Array:
+    """Both peduncles and the tectum in one."""
     return ellipsoid(p, (0.0, 17.0, -12.0), (14.5, 11.5, 13.0))
 
 
 def pons(p: Points) -> Array:
-    return np.minimum(
+    """With the middle peduncles."""
+    out: Array = np.minimum(
         ellipsoid(p, (0.0, 18.5, -31.0), (15.5, 12.0, 14.0)),
         # the middle peduncles, into the cerebellum
         tube(p.on_the_left(), ((10.0, 22.0, -31.0, 7.0), (20.0, 40.0, -34.0, 5.5))),
     )
+    return out
 
 
 def medulla(p: Points) -> Array:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
@@ -24,9 +25,9 @@ class Points(NamedTuple):
     y: Array
     z: Array
 
-    def at(self, where: object) -> Points:
+    def at(self, where: Any) -> Points:
         """Some of them: a mask, or slices."""
-        return Points(self.x[where], self.y[where], self.z[where])  # type: ignore[index]
+        return Points(self.x[where], self.y[where], self.z[where])
 
     def moved(self, centre_mm: Vector) -> Points:
         """As seen from another origin."""
@@ -56,7 +57,7 @@ def ellipsoid(p: Points, centre_mm: Vector, axes_mm: Vector) -> Array:
 def tube(p: Points, line_mm: Sequence[tuple[float, float, float, float]]) -> Array:
     """Around a polyline of (x, y, z, radius), the radius changing evenly from one point to the next."""
     out = np.full(np.broadcast_shapes(*(v.shape for v in p)), np.inf, np.float32)
-    for start, stop in zip(line_mm[:-1], line_mm[1:], strict=True):
+    for start, stop in pairwise(line_mm):
         along = np.array(stop[:3], np.float32) - np.array(start[:3], np.float32)
         q = p.moved(start[:3])
         t = (q.x * along[0] + q.y * along[1] + q.z * along[2]) / np.float32(max(float(along @ along), 1e-6))

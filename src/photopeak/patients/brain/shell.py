@@ -60,7 +60,8 @@ def _head(p: Points, vault: Array) -> Array:
     round_ = np.sqrt((p.x / np.float32(61)) ** 2 + ((p.y - middle) / np.float32(64)) ** 2)
     neck = np.maximum((round_ - 1) * np.float32(62), p.z + np.float32(40))
     ears = ellipsoid(p.on_the_left(), (76.0, 14.0, -28.0), (5.0, 15.0, 28.0))
-    return np.minimum(joined(whole, neck, 22.0), ears)
+    out: Array = np.minimum(joined(whole, neck, 22.0), ears)
+    return out
 
 
 def _rounded(p: Points, centre: tuple[float, float, float], axes: tuple[float, float, float]) -> Array:
@@ -109,7 +110,8 @@ def _arch(
     q = p.moved(centre)
     k = np.sqrt((q.x / np.float32(axes[0])) ** 2 + (q.y / np.float32(axes[1])) ** 2)
     band = np.abs(k - 1) * np.float32(min(axes)) - np.float32(half_mm)
-    return np.maximum(np.maximum(band, np.abs(q.z) - np.float32(high_mm)), q.y - np.float32(8))
+    out: Array = np.maximum(np.maximum(band, np.abs(q.z) - np.float32(high_mm)), q.y - np.float32(8))
+    return out
 
 
 def _paint_spine(canvas: Canvas, box: tuple[slice, slice, slice]) -> None:

@@ -72,12 +72,12 @@ class Variation:
 
 def draw_variation(rng: np.random.Generator, sex: str, age_years: float, atrophy: float = 0.0) -> Variation:
     """A head of this sex and age; ``atrophy`` is loss beyond that of age, in standard deviations of it."""
-    whole = rng.normal(1.02, 0.025) * (WOMEN if sex == "F" else 1.0)
+    whole = rng.normal(1.0, 0.025) * (WOMEN if sex == "F" else 1.0)
     scale = tuple(float(s) for s in whole * rng.normal(1.0, 0.018, 3))
     decades = (age_years - 45.0) / 10.0
     late = max(0.0, (age_years - 30.0) / 45.0) ** 2  # 1 at 75 years
     aged = float(np.clip(rng.normal(atrophy, 1.0), -1.8, 3.5))
-    widened = 1.0 + 0.62 * late * math.exp(0.28 * aged)
+    widened = 1.1 + 0.65 * late * math.exp(0.28 * aged)
     changes = {
         f"{side} {name}": Change(
             float(((1.0 + decades * slope) * math.exp(3.0 * SIZE_SD * rng.normal())) ** (1.0 / 3.0)),
@@ -91,7 +91,7 @@ def draw_variation(rng: np.random.Generator, sex: str, age_years: float, atrophy
         scale=(scale[0], scale[1], scale[2]),
         gap_mm=0.9 + 0.9 * late * math.exp(0.2 * aged),
         sulcus_mm=0.34 + 0.30 * late * math.exp(0.25 * aged),
-        cortex_mm=float(np.clip(rng.normal(2.75, 0.10) - 0.06 * decades - 0.05 * aged, 2.1, 3.2)),
+        cortex_mm=float(np.clip(rng.normal(2.85, 0.10) - 0.06 * decades - 0.05 * aged, 2.1, 3.2)),
         ventricle=float(widened * np.exp(rng.normal(0.0, 0.13))),
         third_mm=1.3 + 1.6 * late * math.exp(0.2 * aged),
         skull_mm=float(np.clip(rng.normal(6.6, 0.8), 4.5, 9.0)),
