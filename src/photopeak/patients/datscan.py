@@ -58,8 +58,6 @@ from photopeak.patients.static import FIRST_DAY
 from photopeak.physics.noise import as_uint16, poisson_counts
 from photopeak.physics.nuclides import decay_factor, nuclide
 
-declare("mr", Kind("image", "1"), "T1-weighted magnetic resonance, in the scanner's own unit")
-declare("truth/sbr", Kind("table", "1"), "specific binding ratio of each region, as simulated")
 declare("truth/diagnosis", Kind("text"), "the disease that was simulated, in one word")
 
 ENERGY_KEV: Final = 158.97

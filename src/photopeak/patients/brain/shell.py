@@ -18,8 +18,11 @@ from photopeak.patients.brain.variation import Variation
 
 FLUID_MM: Final = 1.0  # from the envelope to the inner table
 TABLE_MM: Final = 1.6
-FACE: Final = ((-80.0, -110.0, -215.0), (80.0, 80.0, 20.0))
-NECK_MM: Final = 15.0
+#: corners of the boxes that hold parts of the face and the neck, mm
+BONES: Final = ((-75.0, -100.0, -112.0), (75.0, 32.0, -2.0))
+ORBITS: Final = ((-58.0, -86.0, -50.0), (58.0, -28.0, -4.0))
+AIRWAYS: Final = ((-40.0, -90.0, -216.0), (40.0, 22.0, -10.0))
+SPINE: Final = ((-20.0, 12.0, -216.0), (20.0, 96.0, -56.0))
 #: the left gland of each pair: centre and semi-axes, mm
 GLANDS: Final = {
     "parotid gland": ((54.0, 2.0, -62.0), (9.0, 16.0, 23.0)),
@@ -74,33 +77,39 @@ def _rounded(p: Points, centre: tuple[float, float, float], axes: tuple[float, f
 
 
 def _paint_face(canvas: Canvas, skin: Array) -> None:
-    box = canvas.box(*FACE)
+    box = canvas.box(*BONES)
+    inside = skin[box] + np.float32(3.0)
+    for bone in _bones(canvas.points.at(box)):
+        canvas.paint("skull", np.maximum(bone, inside), box)
+    _paint_spine(canvas)
+    box = canvas.box(*ORBITS)
     p = canvas.points.at(box)
+    orbit = ellipsoid(p.on_the_left(), (31.0, -56.0, -27.0), (19.5, 23.0, 18.0))
+    canvas.paint("fat", np.maximum(orbit, skin[box] + np.float32(4.0)), box)
+    _paint_airways(canvas)
+    for side, sign in zip(SIDES, (1, -1), strict=True):
+        canvas.paint(f"{side} eye", ellipsoid(p, (sign * 31.0, -66.0, -27.0), (12.0, 12.0, 12.0)), box)
+        for gland, ((x, y, z), (a, b, c)) in GLANDS.items():
+            held = canvas.box(
+                (sign * x - a - 3.0, y - b - 3.0, z - c - 3.0), (sign * x + a + 3.0, y + b + 3.0, z + c + 3.0)
+            )
+            shape = ellipsoid(canvas.points.at(held), (sign * x, y, z), (a, b, c))
+            canvas.paint(f"{side} {gland}", np.maximum(shape, skin[held] + np.float32(4.0)), held)
+
+
+def _bones(p: Points) -> list[Array]:
     left = p.on_the_left()
-    bones = [
+    palate = np.maximum(np.maximum(np.abs(p.z + 62) - 2, np.abs(p.x) - 27), np.maximum(-72 - p.y, p.y + 22))
+    zygoma = ((33.0, -66.0, -48.0, 5.0), (52.0, -52.0, -42.0, 5.0), (65.0, -20.0, -36.0, 3.5), (66.0, 4.0, -34.0, 3.5))
+    return [
         _arch(p, (0.0, -28.0, -93.0), (43.0, 49.0), 5.5, 12.0),  # mandible
         tube(left, ((45.0, -18.0, -88.0, 6.0), (50.0, -4.0, -66.0, 5.0), (51.0, 2.0, -44.0, 5.0))),
         _arch(p, (0.0, -40.0, -71.0), (29.0, 36.0), 6.5, 9.0),  # maxilla and teeth
-        tube(
-            left,
-            ((33.0, -66.0, -48.0, 5.0), (52.0, -52.0, -42.0, 5.0), (65.0, -20.0, -36.0, 3.5), (66.0, 4.0, -34.0, 3.5)),
-        ),
+        tube(left, zygoma),
         np.abs(ellipsoid(left, (31.0, -56.0, -27.0), (20.5, 24.0, 19.0))) - np.float32(1.3),  # orbit
-        np.maximum(np.maximum(np.abs(p.z + 62) - 2, np.abs(p.x) - 27), np.maximum(-72 - p.y, p.y + 22)),  # palate
+        palate,
         tube(p, ((0.0, -74.0, -20.0, 4.0), (0.0, -82.0, -38.0, 3.0))),  # nasal bone
     ]
-    inside = skin[box]
-    for bone in bones:
-        canvas.paint("skull", np.maximum(bone, inside + np.float32(3.0)), box)
-    _paint_spine(canvas, box)
-    orbit = ellipsoid(left, (31.0, -56.0, -27.0), (19.5, 23.0, 18.0))
-    canvas.paint("fat", np.maximum(orbit, inside + np.float32(4.0)), box)
-    _paint_airways(canvas, box, p)
-    for side, sign in zip(SIDES, (1, -1), strict=True):
-        mine = Points(np.float32(sign) * p.x, p.y, p.z)
-        canvas.paint(f"{side} eye", ellipsoid(mine, (31.0, -66.0, -27.0), (12.0, 12.0, 12.0)), box)
-        for gland, (centre, axes) in GLANDS.items():
-            canvas.paint(f"{side} {gland}", np.maximum(ellipsoid(mine, centre, axes), inside + np.float32(4.0)), box)
 
 
 def _arch(
@@ -114,8 +123,9 @@ def _arch(
     return out
 
 
-def _paint_spine(canvas: Canvas, box: tuple[slice, slice, slice]) -> None:
+def _paint_spine(canvas: Canvas) -> None:
     """Vertebral bodies and arches of the neck, a disc between each two."""
+    box = canvas.box(*SPINE)
     p = canvas.points.at(box)
     middle = np.float32(27) + np.float32(0.11) * (np.float32(-70) - p.z)
     y = p.y - middle
@@ -132,7 +142,9 @@ def _paint_spine(canvas: Canvas, box: tuple[slice, slice, slice]) -> None:
     canvas.paint("cerebrospinal fluid", fluid, box)
 
 
-def _paint_airways(canvas: Canvas, box: tuple[slice, slice, slice], p: Points) -> None:
+def _paint_airways(canvas: Canvas) -> None:
+    box = canvas.box(*AIRWAYS)
+    p = canvas.points.at(box)
     left = p.on_the_left()
     nasal = ellipsoid(p, (0.0, -56.0, -46.0), (13.0, 27.0, 15.0))
     sinus = np.minimum(
