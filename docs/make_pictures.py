@@ -22,10 +22,13 @@ from photopeak.core import Grid, scaling
 from photopeak.core.step import run
 from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.bone_spect import BoneSpect
+from photopeak.patients.brain import draw_variation
 from photopeak.patients.datscan import DatScan
 from photopeak.patients.difficulty import Difficulty
+from photopeak.patients.dopamine import DopaminePlan
 from photopeak.patients.protocol import Case, Clinic
 from photopeak.patients.sheet import grey
+from photopeak.patients.streams import stream
 from photopeak.patients.thyroid import DISEASES, Thyroid
 from photopeak.physics.spect import Orbit, SpectCamera
 from photopeak.recon.em import osem
@@ -99,25 +102,32 @@ STRIATA = {
 
 
 def striata(path: Path) -> None:
-    """The slice through the striata of one person, healthy and at three stages, in SPECT, MR and CT."""
+    """The slice through the striata of the first person who lies straight, healthy and at three stages."""
+    straight = next(i for i, plan in enumerate(DatScan().plans(24, SEED)) if lies_straight(plan, i))
     step = Reconstruct(iterations=5, attenuation=True, scatter="tew", blur_mm=6.0)
     columns, captions = [], []
     for name, protocol in STRIATA.items():
-        study = run(MuFromCt(), Clinic(protocol, 2, SEED)[1])
+        study = run(MuFromCt(), Clinic(protocol, straight + 1, SEED)[straight])
         image = np.asarray(run(step, study.only("counts", "mu"))["reconstruction"].values)  # type: ignore[union-attr]
         regions = study["truth/regions"]
         inside = np.isin(regions.values, [k for k, n in regions.names.items() if n.endswith(("caudate", "putamen"))])  # type: ignore[union-attr]
         fine = int(np.nonzero(inside)[0].mean())
         z = fine // 2
         spect = image[z - 1 : z + 2].mean(0)[20:-20, 24:-24]
-        mr = study["mr"].values[fine]  # type: ignore[union-attr]
-        ct = np.clip((study["ct"].values[z, 24:-24, 40:-40] + 40.0) / 120.0, 0.0, 1.0)  # type: ignore[union-attr]
+        mr = study["mr"].values[fine, 16:-16, 8:-8]  # type: ignore[union-attr]
+        ct = np.clip((study["ct"].values[z, 40:-40, 48:-48] + 40.0) / 120.0, 0.0, 1.0)  # type: ignore[union-attr]
         shown = [hot(spect / spect.max()), shades(mr / np.percentile(mr, 99.5)), shades(ct)]
         columns.append(
             np.vstack([np.asarray(Picture.fromarray(s).resize((220, 242), Picture.Resampling.BICUBIC)) for s in shown])
         )
         captions.append(name)
     row(columns, captions).save(path, optimize=True)
+
+
+def lies_straight(plan: DopaminePlan, index: int) -> bool:
+    """Whether a patient's head is turned by less than four degrees about every axis."""
+    variation = draw_variation(stream(SEED, index, "anatomy"), plan.sex, plan.age_years)
+    return max(abs(t) for t in variation.pose.turns_deg) < 4.0
 
 
 def hot(values: np.ndarray) -> np.ndarray:
