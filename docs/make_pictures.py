@@ -6,6 +6,7 @@ pictures/thyroid.png     four thyroids, one of each class
 pictures/reading.png     what the shipped reader says of a metastatic patient
 pictures/explanation.png what that rests on
 pictures/recon.png       a virtual bone SPECT/CT, reconstructed in four ways
+pictures/datscan.png     DaTscan SPECT, MR and CT: a normal striatum and three stages of Parkinson's disease
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
 """
 
@@ -22,9 +23,13 @@ from photopeak.core import Grid, scaling
 from photopeak.core.step import run
 from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.bone_spect import BoneSpect
+from photopeak.patients.brain import draw_variation
+from photopeak.patients.datscan import DatScan
 from photopeak.patients.difficulty import Difficulty
+from photopeak.patients.dopamine import DopaminePlan
 from photopeak.patients.protocol import Case, Clinic
 from photopeak.patients.sheet import grey
+from photopeak.patients.streams import stream
 from photopeak.patients.thyroid import DISEASES, Thyroid
 from photopeak.physics.spect import Orbit, SpectCamera
 from photopeak.recon.em import osem
@@ -56,6 +61,7 @@ def main() -> None:
     read_patient(FOLDER / "reading.png")
     explained(FOLDER / "explanation.png")
     reconstructed(FOLDER / "recon.png")
+    striata(FOLDER / "datscan.png")
 
 
 def first_of(clinic: Clinic, label: str) -> Case:
@@ -87,6 +93,55 @@ def reconstructed(path: Path) -> None:
     halves = [row(tiles[k : k + 2], list(RECON)[k : k + 2]).convert("RGB") for k in (0, 2)]
     sheet = Picture.fromarray(np.vstack([np.asarray(half) for half in halves]))
     sheet.quantize(128, method=Picture.Quantize.FASTOCTREE).save(path, optimize=True)
+
+
+STRIATA = {
+    "normal": DatScan("normal=1"),
+    "Hoehn and Yahr 1": DatScan("parkinson=1", "1"),
+    "Hoehn and Yahr 2": DatScan("parkinson=1", "2"),
+    "Hoehn and Yahr 3": DatScan("parkinson=1", "3"),
+}
+
+
+def striata(path: Path) -> None:
+    """The slice through the striata of the first person who lies straight, healthy and at three stages."""
+    straight = next(i for i, plan in enumerate(DatScan().plans(24, SEED)) if lies_straight(plan, i))
+    step = Reconstruct(iterations=5, attenuation=True, scatter="tew", blur_mm=6.0)
+    columns, captions = [], []
+    for name, protocol in STRIATA.items():
+        study = run(MuFromCt(), Clinic(protocol, straight + 1, SEED)[straight])
+        image = np.asarray(run(step, study.only("counts", "mu"))["reconstruction"].values)  # type: ignore[union-attr]
+        regions = study["truth/regions"]
+        inside = np.isin(regions.values, [k for k, n in regions.names.items() if n.endswith(("caudate", "putamen"))])  # type: ignore[union-attr]
+        fine = int(np.nonzero(inside)[0].mean())
+        z = fine // 2
+        spect = image[z - 1 : z + 2].mean(0)[20:-20, 24:-24]
+        mr = study["mr"].values[fine, 16:-16, 8:-8]  # type: ignore[union-attr]
+        ct = np.clip((study["ct"].values[z, 40:-40, 48:-48] + 40.0) / 120.0, 0.0, 1.0)  # type: ignore[union-attr]
+        shown = [hot(spect / spect.max()), shades(mr / np.percentile(mr, 99.5)), shades(ct)]
+        columns.append(
+            np.vstack([np.asarray(Picture.fromarray(s).resize((220, 242), Picture.Resampling.BICUBIC)) for s in shown])
+        )
+        captions.append(name)
+    row(columns, captions).save(path, optimize=True)
+
+
+def lies_straight(plan: DopaminePlan, index: int) -> bool:
+    """Whether a patient's head is turned by less than four degrees about every axis."""
+    variation = draw_variation(stream(SEED, index, "anatomy"), plan.sex, plan.age_years)
+    return max(abs(t) for t in variation.pose.turns_deg) < 4.0
+
+
+def hot(values: np.ndarray) -> np.ndarray:
+    """Numbers from 0 to 1 in the colours of a striatal display: black, blue, red, yellow, white."""
+    nodes = np.array([[0, 0, 0], [30, 10, 120], [150, 20, 130], [235, 90, 30], [255, 210, 60], [255, 255, 255]])
+    at = np.linspace(0.0, 1.0, len(nodes))
+    return np.stack([np.interp(values, at, nodes[:, k]) for k in range(3)], -1).astype(np.uint8)
+
+
+def shades(values: np.ndarray) -> np.ndarray:
+    """Numbers from 0 to 1 as grey, bright is high."""
+    return np.repeat((255 * np.clip(values, 0.0, 1.0)).astype(np.uint8)[..., None], 3, -1)
 
 
 def read_patient(path: Path) -> None:

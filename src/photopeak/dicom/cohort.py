@@ -7,7 +7,7 @@
     <patient>/planar.dcm            NM, anterior frame then posterior; or tomo.dcm, projections
     <patient>/ct/                   CT of a hybrid examination, one file a slice
     <patient>/truth.safetensors     regions and lesions on the image's grid, one array each
-    <patient>/volumes.safetensors   the same, activity and attenuation as volumes, each with its grid
+    <patient>/volumes.safetensors   the same, activity, attenuation and MR as volumes, each with its grid
     <patient>/truth.json            names, lesions, labels, counts hash
     <patient>/report.txt            diagnostic report
     <patient>/reader1.json …        LabelMe annotations
@@ -48,7 +48,7 @@ from photopeak.dicom.writing import write
 
 COLUMNS = ("patient_id", "study", "path", "view", "label_m", "label_a", "parent")
 MASKS = ("truth/regions", "truth/lesions")
-VOLUMES = (*MASKS, "truth/activity", "truth/mu")
+VOLUMES = (*MASKS, "truth/activity", "truth/mu", "mr")
 
 
 def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image: str = "planar.dcm") -> None:
@@ -244,11 +244,15 @@ def _labels(rows: Sequence[Row]) -> dict[str, Entry]:
 
 
 def _read_index(path: Path) -> dict[str, Entry]:
-    """The simulated bone scan index, where the truth states volumes of bone."""
+    """The simulated bone scan index, where the truth states volumes of bone, and specific binding ratios."""
     truth = json.loads(path.read_text(encoding="utf-8"))
-    if not truth.get("skeleton_ml"):
-        return {}
-    return {"truth/bsi": Measurement(100.0 * truth["metastatic_ml"] / truth["skeleton_ml"], "%", region="skeleton")}
+    found: dict[str, Entry] = {}
+    if truth.get("skeleton_ml"):
+        index = 100.0 * truth["metastatic_ml"] / truth["skeleton_ml"]
+        found["truth/bsi"] = Measurement(index, "%", region="skeleton")
+    if truth.get("sbr"):
+        found["truth/sbr"] = tuple(Measurement(value, "1", region=name) for name, value in truth["sbr"].items())
+    return found
 
 
 def _one(path: Path) -> Study:
