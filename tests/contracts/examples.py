@@ -129,7 +129,7 @@ def tomographic() -> Study:
 
 
 #: settings of protocols that take seconds a patient otherwise
-SMALL = {"bone-spect": {"views": 2}}
+SMALL = {"bone-spect": {"views": 2}, "mpi": {"views": 2}}
 
 # --- operators --------------------------------------------------------------------------------------
 

@@ -19,13 +19,13 @@ from photopeak.patients.body import Body
 
 CAVITY_ML: Final = {"M": (72.0, 13.0), "F": (52.0, 9.0)}
 WALL_MM: Final = {"M": (10.4, 0.8), "F": (9.4, 0.7)}
-APICAL_WALL: Final = 0.68  # of the wall's thickness at the equator
+APICAL_WALL: Final = 0.78  # of the wall's thickness at the equator
 SLENDER, BASE = 2.75, 0.36  # length over radius of the cavity; valve plane behind the equator, over its length
 AZIMUTH_DEG, DOWN_DEG = (44.0, 7.0), (24.0, 6.0)
 PLACE_MM: Final = (31.0, -30.0, 1343.0)
 """The middle of the left ventricle's equator, in the reference body."""
 RIGHT_WALL_MM: Final = 3.2
-SEPTUM_SHORTER: Final = 0.45  # of the base's distance: the membranous septum takes up nothing
+SEPTUM_SHORTER: Final = 0.35  # of the base's distance: the membranous septum takes up nothing
 GRIP_MM: Final = 4.0
 
 

@@ -31,7 +31,7 @@ ENERGY_KEV: Final = 140.511
 WINDOWS: Final = {"photopeak": (126.45, 154.55), "lower scatter": (108.0, 126.45)}
 STARTS_DEG, ARC_DEG = (225.0, 135.0), 90.0
 GAP_MM: Final = 25.0  # from the skin to the collimator
-PHOTONS_A_VIEW: Final = 12_500  # followed for scatter
+PHOTONS_A_VIEW: Final = 6_000  # followed for scatter
 ROWS: Final = 2 * (FIELD_ROWS + 2 * MARGIN_ROWS)
 TC99M = nuclide("Tc-99m")
 

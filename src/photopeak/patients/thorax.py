@@ -35,7 +35,7 @@ QUIET: Final = {
     "spleen": (0.28, 0.25),
     "left kidney": (1.0, 0.3),
 }
-LIVER: Final = {"stress": (0.42, 0.28), "rest": (0.62, 0.28)}
+LIVER: Final = {"stress": (0.32, 0.28), "rest": (0.46, 0.28)}
 GALL_BLADDER, STOMACH, BOWEL = (1.6, 0.6), (0.16, 0.5), (0.3, 0.5)
 LABELS: Final = ("gall bladder", "stomach", "bowel", "diaphragm", *(f"LV {n}" for n in SEGMENTS))
 LABELS_RIGHT: Final = ("left ventricular cavity", "right ventricle")
@@ -72,7 +72,20 @@ def healthy_body(patient: HeartPlan, rng: np.random.Generator, voxel_mm: float) 
     person = draw_person(rng, sex=patient.sex, age_years=patient.age_years)
     drawn = draw_variation(rng, person, variants=False)
     pose = dataclasses.replace(drawn.pose, left=_raised(drawn.pose.left), right=_raised(drawn.pose.right))
-    return make_body(person, dataclasses.replace(drawn, pose=pose), voxel_mm)
+    return _room_before(make_body(person, dataclasses.replace(drawn, pose=pose), voxel_mm), round(40.0 / voxel_mm))
+
+
+def _room_before(body: Body, voxels: int) -> Body:
+    """Air before the chest, so that a breast may lie higher than the skeleton's."""
+    air = ((0, 0), (voxels, 0), (0, 0))
+    x, y, z = body.origin_mm
+    return dataclasses.replace(
+        body,
+        origin_mm=(x, y - voxels * body.voxel_mm, z),
+        uptake=np.pad(body.uptake, air),
+        mu_per_cm=np.pad(body.mu_per_cm, air),
+        label=np.pad(body.label, air),
+    )
 
 
 def _raised(limbs: Limbs) -> Limbs:
@@ -93,7 +106,8 @@ def with_heart(
     drawn = chambers(heart, body)
     place = (drawn.u, drawn.phi_deg, drawn.depth)
     left = perfusion(defects, state, place, (heart.shell.radius_mm, heart.shell.length_mm)).astype(np.float32)
-    _lay(drawn, left * heart.uneven(drawn.phi_deg, drawn.u), (uptake, mu, label), names)
+    laid = (left * heart.uneven(drawn.phi_deg, drawn.u)).astype(np.float32)
+    _lay(drawn, laid, (uptake, mu, label), names)
     done = dataclasses.replace(body, uptake=uptake, mu_per_cm=mu, label=label, names=names)
     voxel_ml = body.voxel_mm**3 / 1000.0
     walls = float(drawn.wall.sum(dtype=np.float64)) + RIGHT * float(drawn.right_wall.sum(dtype=np.float64))
@@ -168,7 +182,7 @@ def _organs(
         size = float(np.clip(np.exp(0.22 * anatomy.standard_normal()), 0.65, 1.5))
         size *= float(np.sqrt(body.person.weight_kg / 65.0))
         for side in ("left", "right"):
-            c, a = body.placement.ellipsoid((88.0, -96.0, 1318.0), (62.0, 34.0 * size, 58.0), "chest", side)
+            c, a = body.placement.ellipsoid((84.0, -102.0, 1328.0), (62.0, 44.0 * size, 60.0), "chest", side)
             centres.append(c), axes.append(a), each.append((0.7 * shine["diaphragm"], SOFT_TISSUE))
     value, number = (np.array(v) for v in zip(*each, strict=True))
     tissue = (value, np.full(len(value), mu_per_cm("muscle", ENERGY_KEV)), number.astype(np.uint8))
