@@ -99,8 +99,7 @@ def _row(axes: Any, slices: Sequence[NDArray[np.float64]], top: float, name: str
 
 def bull_eye(ax: Axes, percent: Polar, scores: Int[np.ndarray, " 17"] | None, name: str) -> None:
     """A polar map: anterior above, septum at the left, the apex in the middle; numbers are scores, or per cent."""
-    shown = ax.imshow(as_disc(percent), cmap=COLOURS, vmin=0.0, vmax=100.0, extent=(-1, 1, -1, 1))
-    shown.cmap.set_bad((0, 0, 0, 0))
+    ax.imshow(as_disc(percent), cmap=COLOURS, vmin=0.0, vmax=100.0, extent=(-1, 1, -1, 1))
     ring = np.linspace(0.0, 2.0 * np.pi, 181)
     borders = [np.sqrt(v) for v in (APEX_UP_TO, APICAL_UP_TO, MID_UP_TO, 1.0)]
     for r in borders:

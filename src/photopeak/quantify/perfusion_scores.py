@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from photopeak.core import PhotopeakError, Study
 from photopeak.quantify.polar_map import ANGLES, RINGS, Polar, areas, of_segments
@@ -153,7 +153,7 @@ def _scale(ratio: Polar, spread: Polar) -> float:
     return scale
 
 
-def _median(ratio: Polar, chosen: Float[np.ndarray, "ring angle"] | np.ndarray[Any, Any]) -> float:
+def _median(ratio: Polar, chosen: Bool[np.ndarray, "ring angle"]) -> float:
     """By area."""
     values, area = ratio[chosen], areas()[chosen]
     order = np.argsort(values)

@@ -1,0 +1,21 @@
+"""Normal limits come from normal patients of both sexes, reconstructed in both ways."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from photopeak.patients.myocardial_perfusion import MyocardialPerfusion
+from photopeak.quantify.perfusion_scores import load_limits, scored
+from photopeak.quantify.polar_map import of_segments
+from photopeak.recipes.perfusion_limits import normal_maps
+
+
+def test_a_normal_patient_is_mapped_in_both_ways_and_is_normal():
+    found = dict(itertools.islice(normal_maps(MyocardialPerfusion(mix="normal=1", views=16), 1, 5), 2))
+    (one, other), (corrected, bare) = zip(*found.items(), strict=True)
+    assert one[0] == other[0]
+    assert {one[2:], other[2:]} == {"corrected", "uncorrected"}
+    assert not np.allclose(of_segments(corrected) / corrected.mean(), of_segments(bare) / bare.mean(), rtol=0.02)
+    assert scored(corrected, load_limits(one)).summed <= 3
