@@ -6,6 +6,7 @@ pictures/thyroid.png     four thyroids, one of each class
 pictures/reading.png     what the shipped reader says of a metastatic patient
 pictures/recon.png       a virtual bone SPECT/CT, reconstructed in four ways
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
+pictures/perfusion.png   hearts without and with defects: slices on their own axes, and polar maps
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def main() -> None:
     row(tiles, list(DISEASES)).save(FOLDER / "thyroid.png", optimize=True)
     row(*tomography_panels()).save(FOLDER / "tomography.png", optimize=True)
 
+    perfusion(FOLDER / "perfusion.png")
     read_patient(FOLDER / "reading.png")
     reconstructed(FOLDER / "recon.png")
 
@@ -85,6 +87,66 @@ def reconstructed(path: Path) -> None:
     halves = [row(tiles[k : k + 2], list(RECON)[k : k + 2]).convert("RGB") for k in (0, 2)]
     sheet = Picture.fromarray(np.vstack([np.asarray(half) for half in halves]))
     sheet.quantize(128, method=Picture.Quantize.FASTOCTREE).save(path, optimize=True)
+
+
+HEARTS = {
+    "normal man": ("normal", "M", "stress", "corrected"),
+    "the same, not corrected": ("normal", "M", "stress", "uncorrected"),
+    "normal woman, not corrected": ("normal", "F", "stress", "uncorrected"),
+    "ischaemia, stress": ("ischaemia", "M", "stress", "corrected"),
+    "the same, rest": ("ischaemia", "M", "rest", "corrected"),
+    "infarct, stress": ("infarct", "M", "stress", "corrected"),
+}
+
+
+def perfusion(path: Path) -> None:
+    """Short, vertical and horizontal long axes and the polar map of the first patient of each kind."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from photopeak.quantify.perfusion_picture import Shown, bull_eye, planes, top_of
+    from photopeak.quantify.polar_map import percent_of_greatest, polar_map, reoriented
+    from photopeak.quantify.ventricle_fit import fitted
+
+    figure = Figure(figsize=(9.0, 1.5 * len(HEARTS)), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (name, kind) in zip(figure.subplots(len(HEARTS), 6), HEARTS.items(), strict=True):
+        image = heart_image(*kind)
+        shell = fitted(image)
+        values = polar_map(image, shell)
+        shown = Shown(name, reoriented(image, shell), values, shell.length_mm + shell.base_mm)
+        short, vertical, horizontal = planes(shown).values()
+        for ax, plane in zip(axes, (short[1], short[3], short[5], vertical[3], horizontal[4]), strict=False):
+            ax.imshow(plane, cmap="hot", vmin=0.0, vmax=top_of(shown), interpolation="bicubic")
+            ax.set_xticks([]), ax.set_yticks([])
+        axes[0].set_ylabel(name.replace(", ", ",\n"), fontsize=7)
+        bull_eye(axes[5], percent_of_greatest(values), None, "")
+    titles = ("apical short axis", "mid", "basal", "vertical long axis", "horizontal long axis", "% of the greatest")
+    for ax, title in zip(figure.axes[:6], titles, strict=True):
+        ax.set_title(title, fontsize=7)
+    figure.savefig(path, dpi=100)
+
+
+def heart_image(label: str, sex: str, state: str, way: str):  # type: ignore[no-untyped-def]
+    """The reconstruction of the first such patient: no picture is chosen by eye."""
+    from photopeak.patients.myocardial_perfusion import MyocardialPerfusion
+    from photopeak.recipes.perfusion_limits import reconstructed as image_of
+
+    clinic = Clinic(MyocardialPerfusion(state=state, mix=f"{label}=1"), 24, SEED)  # type: ignore[arg-type]
+    plans = clinic.protocol.plans(len(clinic), SEED)
+    first = next(i for i, plan in enumerate(plans) if plan.sex == sex)
+    return image_of(heart_study(clinic, first), way)
+
+
+def heart_study(clinic: Clinic, index: int):  # type: ignore[no-untyped-def]
+    """Simulated once, though two ways show it."""
+    key = (str(clinic.protocol), index)
+    if key not in _SIMULATED:
+        _SIMULATED[key] = clinic[index]
+    return _SIMULATED[key]
+
+
+_SIMULATED: dict = {}
 
 
 def read_patient(path: Path) -> None:

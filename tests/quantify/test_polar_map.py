@@ -151,7 +151,7 @@ def test_limits_survive_their_file(uniform, tmp_path):
 def test_shipped_limits_are_of_both_sexes_and_both_ways():
     for key in ("F corrected", "F uncorrected", "M corrected", "M uncorrected"):
         one = load_limits(key)
-        assert one.patients >= 8
+        assert one.patients >= 6
         assert float((areas() * one.mean).sum()) == pytest.approx(1.0, abs=1e-3)
         assert 0.02 < np.median(one.sd / one.mean) < 0.2
     # the diaphragm before the inferior wall of men, seen where attenuation is not corrected

@@ -97,7 +97,7 @@ class Defect:
         if self.from_u <= 0.0:  # it takes in the apex, where φ says nothing
             across = np.maximum(across, (0.07 - u) * length_mm)
         along = np.minimum(u - self.from_u if self.from_u > 0.0 else np.ones_like(u), self.to_u - u) * length_mm
-        return _step(across) * _step(along)
+        return np.asarray(_step(across) * _step(along))
 
     def left(
         self, state: State, weight: Float[np.ndarray, " ..."], depth: Float[np.ndarray, " ..."]

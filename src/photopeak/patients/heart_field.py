@@ -40,7 +40,8 @@ TC99M = nuclide("Tc-99m")
 class HeartField:
     """Where the field begins, in voxels of the body (half a pixel).
 
-    The study's frame keeps the body's z; x and y start at the axis of rotation, which is the body's middle.
+    The study's frame keeps the body's z; x and y start at the axis of rotation, the middle of the whole body from
+    its foremost point to its hindmost.
     """
 
     body: Body

@@ -56,6 +56,7 @@ from photopeak.patients.heart import Heart
 from photopeak.patients.heart_field import (
     EDGE_MM,
     ENERGY_KEV,
+    MARGIN_ROWS,
     MATRIX,
     PIXEL_MM,
     STARTS_DEG,
@@ -72,7 +73,7 @@ from photopeak.physics.materials import ct_from_mu
 from photopeak.physics.noise import as_uint16, poisson_counts
 from photopeak.physics.spect import Orbit
 
-SECONDS: Final = {"stress": 20.0, "rest": 25.0}
+SECONDS: Final[Mapping[State, float]] = {"stress": 20.0, "rest": 25.0}
 WAITED_MIN: Final = 60.0
 CT_NOISE_HU = 25.0  # a low-dose CT for attenuation
 LOWEST_HU = -1024.0
@@ -136,7 +137,7 @@ class MyocardialPerfusion:
     def _bq_ml(self, patient: Patient, streams: Streams) -> float:
         """Activity of normal wall when the acquisition starts."""
         share = HEART_SHARE[self.state] * float(np.exp(0.15 * np.clip(streams("uptake").standard_normal(), -2.0, 2.0)))
-        left = 2.0 ** (-WAITED_MIN * 60.0 / TC99M.half_life_s)
+        left: float = 2.0 ** (-WAITED_MIN * 60.0 / TC99M.half_life_s)
         return share * self.mbq * 1e6 * left / patient.heart_ml
 
     def _case(self, scene: _Scene, streams: Streams, counts: UInt16[np.ndarray, "window view row column"]) -> Case:
@@ -223,8 +224,6 @@ class _Scene:
 
     @property
     def ct_mu(self) -> Half:
-        from photopeak.patients.heart_field import MARGIN_ROWS
-
         return self.mu[2 * MARGIN_ROWS : -2 * MARGIN_ROWS]
 
     def percent(self, state: State) -> dict[int, float]:

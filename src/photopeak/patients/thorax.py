@@ -177,13 +177,17 @@ def _organs(
     for (name, centre, semi), away in zip(ORGANS, wobble, strict=True):
         lifted = np.array(centre) + away + np.array([0.0, 0.0, up if centre[2] > 1210.0 else 0.0])
         c, a = body.placement.ellipsoid(lifted, semi, "chest", "")
-        centres.append(c), axes.append(a), each.append((shine[name], names.index(name)))
+        centres.append(c)
+        axes.append(a)
+        each.append((shine[name], names.index(name)))
     if sex == "F":
         size = float(np.clip(np.exp(0.22 * anatomy.standard_normal()), 0.65, 1.5))
         size *= float(np.sqrt(body.person.weight_kg / 65.0))
         for side in ("left", "right"):
             c, a = body.placement.ellipsoid((84.0, -102.0, 1328.0), (62.0, 44.0 * size, 60.0), "chest", side)
-            centres.append(c), axes.append(a), each.append((0.7 * shine["diaphragm"], SOFT_TISSUE))
+            centres.append(c)
+            axes.append(a)
+            each.append((0.7 * shine["diaphragm"], SOFT_TISSUE))
     value, number = (np.array(v) for v in zip(*each, strict=True))
     tissue = (value, np.full(len(value), mu_per_cm("muscle", ENERGY_KEV)), number.astype(np.uint8))
     place = frames(np.array(centres), np.array(axes), canvas)

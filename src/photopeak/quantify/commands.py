@@ -128,8 +128,9 @@ def polar_map(stress: Path, rest: Path | None, out: Path, **options: Any) -> Non
 @click.option("--patients", type=click.IntRange(4), default=10, show_default=True, help="Of each sex.")
 @click.option("--seed", type=click.IntRange(0), default=101, show_default=True, help="Seed of the cohort.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="JSON file to write.")
-def polar_limits(patients: int, seed: int, out: Path) -> None:
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Patients at a time.")
+def polar_limits(patients: int, seed: int, out: Path, jobs: int) -> None:
     """Make normal limits of polar maps from simulated normal patients; takes a minute for each."""
     from photopeak.recipes.perfusion_limits import make_limits
 
-    click.echo(f"wrote {make_limits(patients, seed, out, click.echo)}")
+    click.echo(f"wrote {make_limits(patients, seed, out, jobs, click.echo)}")

@@ -65,16 +65,12 @@ def save_picture(states: Sequence[Shown], lost: Int[np.ndarray, " 17"] | None, t
 
     figure = Figure(figsize=(13.4, 1.35 * 3 * len(states) + 0.7), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subfigures(1, 2, width_ratios=(3.0, 1.0))
+    left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(3.0, 1.0)))
     axes = left.subplots(3 * len(states), SLICES)
     for k, row in enumerate(ROWS):
         for j, shown in enumerate(states):
-            _row(
-                axes[k * len(states) + j],
-                planes(shown)[row],
-                top_of(shown),
-                f"{row}\n{shown.name}" if j == 0 else shown.name,
-            )
+            name = f"{row}\n{shown.name}" if j == 0 else shown.name
+            _row(axes[k * len(states) + j], planes(shown)[row], top_of(shown), name)
         first = axes[k * len(states)]
         for column, word in ((0, ROWS[row][0]), (-1, ROWS[row][1])):
             first[column].set_title(word, fontsize=7, pad=2)
@@ -111,7 +107,8 @@ def bull_eye(ax: Axes, percent: Polar, scores: Int[np.ndarray, " 17"] | None, na
     for (x, y), word in zip(_middles(borders), words, strict=True):
         ax.text(x, y, f"{word:.0f}", color="w", fontsize=7, ha="center", va="center", fontweight="bold")
     ax.set_title(name, fontsize=8, pad=2)
-    ax.set_aspect("equal"), ax.axis("off")
+    ax.set_aspect("equal")
+    ax.axis("off")
 
 
 def as_disc(values: Polar, pixels: int = 201) -> NDArray[np.float64]:

@@ -163,4 +163,4 @@ def _median(ratio: Polar, chosen: Bool[np.ndarray, "ring angle"]) -> float:
 
 def difference(stress: Scored, rest: Scored) -> Int[np.ndarray, " 17"]:
     """What fills at rest, by segments: the summands of the summed difference score, not negative."""
-    return np.maximum(stress.scores - rest.scores, 0)
+    return np.asarray(np.maximum(stress.scores - rest.scores, 0))

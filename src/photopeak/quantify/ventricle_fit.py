@@ -55,7 +55,7 @@ def volume_of(image: Image) -> Volume:
     values = np.asarray(image.values, np.float64).reshape(-1, *image.grid.shape[-3:]).sum(0)
     if not np.isfinite(values).all() or values.max() <= 0.0:
         raise PhotopeakError("the image holds nothing above 0. Remedy: give a reconstructed perfusion image.")
-    return np.maximum(values, 0.0)
+    return np.asarray(np.maximum(values, 0.0))
 
 
 def space_of(grid: Grid) -> Grid:

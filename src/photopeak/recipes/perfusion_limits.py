@@ -8,8 +8,11 @@ with.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-from collections.abc import Callable, Iterator
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +28,7 @@ from photopeak.quantify.ventricle_fit import fitted
 from photopeak.recon.reconstruct import MuFromCt, Reconstruct
 
 BLUR_MM: Final = 8.0
+COHORT: Final = 12  # drawn for each that is wanted of each sex: both are found among them
 WAYS: Final = {
     "corrected": Reconstruct(attenuation=True, scatter="tew", blur_mm=BLUR_MM),
     "uncorrected": Reconstruct(blur_mm=BLUR_MM),
@@ -40,27 +44,30 @@ def reconstructed(study: Study, way: str) -> Image:
     return image
 
 
-def normal_maps(protocol: MyocardialPerfusion, patients: int, seed: int) -> Iterator[tuple[str, Polar]]:
-    """(limits' key, map) of so many women and as many men."""
-    wanted = {"F": patients, "M": patients}
-    clinic = Clinic(protocol, 12 * patients, seed)
-    for index, one in enumerate(protocol.plans(len(clinic), seed)):
-        if wanted[one.sex] == 0:
-            continue
-        wanted[one.sex] -= 1
-        study = clinic[index]
-        for way in WAYS:
-            image = reconstructed(study, way)
-            yield f"{one.sex} {way}", polar_map(image, fitted(image))
+def normals(protocol: MyocardialPerfusion, patients: int, seed: int) -> list[int]:
+    """Which patients of a cohort are the first so many women and as many men."""
+    plans = protocol.plans(COHORT * patients, seed)
+    return sorted(i for sex in ("F", "M") for i in [k for k, one in enumerate(plans) if one.sex == sex][:patients])
 
 
-def make_limits(patients: int, seed: int, out: Path, tell: Callable[[str], None]) -> Path:
+def normal_maps(protocol: MyocardialPerfusion, patients: int, seed: int, index: int) -> list[tuple[str, Polar]]:
+    """(limits' key, map) of one patient, in each way."""
+    study = Clinic(protocol, COHORT * patients, seed)[index]
+    images = {way: reconstructed(study, way) for way in WAYS}
+    return [(f"{study.patient.sex} {way}", polar_map(image, fitted(image))) for way, image in images.items()]
+
+
+def make_limits(patients: int, seed: int, out: Path, jobs: int, tell: Callable[[str], None]) -> Path:
     """Simulate, reconstruct, map, and write the limits of all four kinds."""
     protocol = MyocardialPerfusion(mix="normal=1")
-    maps: dict[str, list[Polar]] = {}
-    for key, one in normal_maps(protocol, patients, seed):
-        maps.setdefault(key, []).append(one)
-        tell(f"{key}: {len(maps[key])} of {patients}")
+    chosen, maps = normals(protocol, patients, seed), dict[str, list[Polar]]()
+    # Spawned, not forked: a fork after a parallel numba kernel dies.
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        work = functools.partial(normal_maps, protocol, patients, seed)
+        for done, found in enumerate(pool.map(work, chosen), 1):
+            for key, one in found:
+                maps.setdefault(key, []).append(one)
+            tell(f"{done} of {len(chosen)} patients")
     document: dict[str, Any] = {
         "made": f"photopeak polar-limits --patients {patients} --seed {seed}",
         "photopeak": __version__,
