@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from photopeak.patients.myocardial_perfusion import MyocardialPerfusion
-from photopeak.quantify.perfusion_scores import load_limits, scored
+from photopeak.quantify.perfusion_scores import Limits, scored
 from photopeak.quantify.polar_map import of_segments
 from photopeak.recipes.perfusion_limits import normal_maps, normals
 
@@ -20,4 +20,5 @@ def test_a_normal_patient_is_mapped_in_both_ways_and_is_normal():
     assert one[0] == other[0]
     assert {one[2:], other[2:]} == {"corrected", "uncorrected"}
     assert not np.allclose(of_segments(corrected) / corrected.mean(), of_segments(bare) / bare.mean(), rtol=0.02)
-    assert scored(corrected, load_limits(one)).summed <= 3
+    limits = Limits.of([corrected * factor for factor in (1.0, 2.0, 3.0, 4.0)])
+    assert scored(corrected, limits).summed == 0  # the scale is taken out

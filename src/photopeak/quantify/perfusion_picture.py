@@ -75,7 +75,7 @@ def save_picture(states: Sequence[Shown], lost: Int[np.ndarray, " 17"] | None, t
         for column, word in ((0, ROWS[row][0]), (-1, ROWS[row][1])):
             first[column].set_title(word, fontsize=7, pad=2)
     maps = [(s.name, percent_of_greatest(s.polar), s.scores) for s in states]
-    if lost is not None and len(states) == 2:
+    if len(states) == 2:
         gained = np.clip(maps[1][1] - maps[0][1], 0.0, None)
         maps.append(("rest − stress", gained, lost))
     for ax, (name, values, scores) in zip(np.atleast_1d(right.subplots(len(maps), 1)), maps, strict=True):

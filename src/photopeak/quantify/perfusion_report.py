@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from photopeak.core import Image, PhotopeakError, Study
 from photopeak.core.ventricle import SEGMENTS, Shell
@@ -31,35 +32,39 @@ class Examined:
     image: Image
     shell: Shell
     polar: Polar
-    compared: str  # the limits' key
-    scored: Scored
+    compared: str  # the limits' key; nothing where none were given
+    scored: Scored | None
 
     @property
     def shown(self) -> Shown:
-        length = self.shell.length_mm + self.shell.base_mm
-        return Shown(self.name, reoriented(self.image, self.shell), self.polar, length, self.scored.scores)
+        length, scores = self.shell.length_mm + self.shell.base_mm, None if self.scored is None else self.scored.scores
+        return Shown(self.name, reoriented(self.image, self.shell), self.polar, length, scores)
 
     def told(self) -> dict[str, Any]:
         s = self.scored
-        raw = of_segments(percent_of_greatest(self.polar))
-        rows = [
-            {
-                "segment": k,
-                "name": SEGMENTS[k - 1],
-                "percent_of_greatest": round(float(raw[k - 1]), 1),
-                "percent_of_normal": round(float(s.percent[k - 1]), 1),
-                "score": int(s.scores[k - 1]),
-            }
-            for k in range(1, len(SEGMENTS) + 1)
+        rows: list[dict[str, Any]] = [
+            {"segment": k, "name": SEGMENTS[k - 1], "percent_of_greatest": round(float(v), 1)}
+            for k, v in enumerate(of_segments(percent_of_greatest(self.polar)), 1)
         ]
-        return {
-            "limits": self.compared,
-            "ventricle": dataclasses.asdict(self.shell),
-            "summed_score": s.summed,
-            "extent_percent": round(s.extent_percent, 2),
-            "deficit_percent": round(s.deficit_percent, 2),
-            "segments": rows,
-        }
+        told: dict[str, Any] = {"ventricle": dataclasses.asdict(self.shell), "segments": rows}
+        if s is None:
+            return told
+        for row, percent, score in zip(rows, s.percent, s.scores, strict=True):
+            row |= {"percent_of_normal": round(float(percent), 1), "score": int(score)}
+        figures = {"extent_percent": round(s.extent_percent, 2), "deficit_percent": round(s.deficit_percent, 2)}
+        return {"limits": self.compared, "summed_score": s.summed, **figures, **told}
+
+    def lines(self) -> Iterator[str]:
+        """What is worth telling."""
+        s = self.scored
+        if s is None:
+            raw = of_segments(percent_of_greatest(self.polar))
+            lowest = ", ".join(f"{SEGMENTS[k]} {raw[k]:.0f} %" for k in np.argsort(raw)[:3])
+            yield f"{self.name}: lowest, of the greatest: {lowest}"
+            return
+        low = [f"{SEGMENTS[k]} {s.percent[k]:.0f} % ({s.scores[k]})" for k in np.flatnonzero(s.scores)]
+        yield f"{self.name}: {', '.join(low) or 'no segment below the limits'}"
+        yield f"  extent {s.extent_percent:.1f} %, deficit {s.deficit_percent:.1f} % of the wall"
 
 
 def examined(
@@ -72,7 +77,10 @@ def examined(
     if (apex is None) != (base is None):
         raise PhotopeakError("an axis has two ends. Remedy: give --apex and --base together.")
     shell = fitted(image) if apex is None or base is None else given(image, apex, base)
-    polar, key = polar_map(image, shell), key_of(study)
+    polar = polar_map(image, shell)
+    if limits is None:
+        return Examined(name, study, image, shell, polar, "", None)
+    key = key_of(study)
     return Examined(name, study, image, shell, polar, key, scored(polar, load_limits(key, limits)))
 
 
@@ -96,17 +104,17 @@ def perfusion_report(states: Sequence[Examined], out: Path) -> Iterator[str]:
             f"{rest.study.patient.patient_id!r}. Remedy: give two images of one patient."
         )
     out.mkdir(parents=True, exist_ok=True)
-    lost = None if rest is None else difference(stress.scored, rest.scored)
-    figures = {"SSS": stress.scored.summed}
-    if rest is not None and lost is not None:
-        figures |= {"SRS": rest.scored.summed, "SDS": int(lost.sum())}
+    lost: Int[np.ndarray, " 17"] | None = None
+    figures: dict[str, int] = {}
+    if stress.scored is not None:
+        figures["SSS"] = stress.scored.summed
+        if rest is not None and rest.scored is not None:
+            lost = difference(stress.scored, rest.scored)
+            figures |= {"SRS": rest.scored.summed, "SDS": int(lost.sum())}
     document = {"patient_id": stress.study.patient.patient_id, **figures, **{s.name: s.told() for s in states}}
     for one in states:
-        s = one.scored
-        low = [f"{SEGMENTS[k]} {s.percent[k]:.0f} % ({s.scores[k]})" for k in np.flatnonzero(s.scores)]
-        yield f"{one.name}: {', '.join(low) or 'no segment below the limits'}"
-        yield f"  extent {s.extent_percent:.1f} %, deficit {s.deficit_percent:.1f} % of the wall"
-    words = ", ".join(f"{name} {value}" for name, value in figures.items())
+        yield from one.lines()
+    words = ", ".join(f"{name} {value}" for name, value in figures.items()) or "no scores: no normal limits were given"
     yield words
     title = f"{document['patient_id']}   {words}   (research software, not a medical device)"
     yield f"wrote {save_picture([s.shown for s in states], lost, title, out / 'polar-map.png')}"

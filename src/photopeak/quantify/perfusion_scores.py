@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,12 +91,11 @@ def key_of(study: Study) -> str:
     return f"{sex} {'corrected' if 'ATTN' in study.acquisition.corrections else 'uncorrected'}"
 
 
-def load_limits(key: str, path: Path | None = None) -> Limits:
-    """The shipped limits, or those of a file that ``photopeak polar-limits`` wrote."""
-    place = path or files("photopeak.quantify") / "data" / "perfusion-limits.json"
-    document = json.loads(place.read_text(encoding="utf-8"))
-    if key not in document["limits"]:
-        raise PhotopeakError(f"{place}: no limits for {key!r}. Remedy: make them with photopeak polar-limits.")
+def load_limits(key: str, path: Path) -> Limits:
+    """Limits from a file that ``photopeak polar-limits`` wrote."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or key not in document.get("limits", {}):
+        raise PhotopeakError(f"{path}: no limits for {key!r}. Remedy: make them with photopeak polar-limits.")
     return Limits.from_json(document["limits"][key])
 
 
