@@ -125,6 +125,8 @@ def perfusion(path: Path) -> None:
     for ax, title in zip(figure.axes[:6], titles, strict=True):
         ax.set_title(title, fontsize=7)
     figure.savefig(path, dpi=100)
+    sheet = Picture.open(path).convert("RGB")
+    sheet.quantize(192, method=Picture.Quantize.FASTOCTREE).save(path, optimize=True)
 
 
 def heart_image(label: str, sex: str, state: str, way: str):  # type: ignore[no-untyped-def]
