@@ -158,7 +158,7 @@ def _without_heart(body: Body, label: UInt8[np.ndarray, "z y x"], mu: Float32[np
 def _organs(
     canvas: Canvas, body: Body, names: tuple[str, ...], how: tuple[State, np.random.Generator, np.random.Generator]
 ) -> None:
-    """Ellipsoids of the upper abdomen over the body, and a lying woman's left breast before the heart."""
+    """Ellipsoids of the upper abdomen over the body, and a lying woman's breasts."""
     state, anatomy, tracer = how
     sex = body.person.sex
     up = RAISED_MM[sex][0] + RAISED_MM[sex][1] * float(np.clip(anatomy.standard_normal(), -2.0, 2.0))
