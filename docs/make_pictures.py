@@ -8,6 +8,7 @@ pictures/explanation.png what that rests on
 pictures/recon.png       a virtual bone SPECT/CT, reconstructed in four ways
 pictures/datscan.png     DaTscan SPECT, MR and CT: a normal striatum and three stages of Parkinson's disease
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
+pictures/perfusion.png   hearts without and with defects: slices on their own axes, and polar maps
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def main() -> None:
     row(tiles, list(DISEASES)).save(FOLDER / "thyroid.png", optimize=True)
     row(*tomography_panels()).save(FOLDER / "tomography.png", optimize=True)
 
+    perfusion(FOLDER / "perfusion.png")
     read_patient(FOLDER / "reading.png")
     explained(FOLDER / "explanation.png")
     reconstructed(FOLDER / "recon.png")
@@ -95,6 +97,7 @@ def reconstructed(path: Path) -> None:
     sheet.quantize(128, method=Picture.Quantize.FASTOCTREE).save(path, optimize=True)
 
 
+<<<<<<< HEAD
 STRIATA = {
     "normal": DatScan("normal=1"),
     "Hoehn and Yahr 1": DatScan("parkinson=1", "1"),
@@ -142,6 +145,68 @@ def hot(values: np.ndarray) -> np.ndarray:
 def shades(values: np.ndarray) -> np.ndarray:
     """Numbers from 0 to 1 as grey, bright is high."""
     return np.repeat((255 * np.clip(values, 0.0, 1.0)).astype(np.uint8)[..., None], 3, -1)
+=======
+HEARTS = {
+    "normal man": ("normal", "M", "stress", "corrected"),
+    "the same, not corrected": ("normal", "M", "stress", "uncorrected"),
+    "normal woman, not corrected": ("normal", "F", "stress", "uncorrected"),
+    "ischaemia, stress": ("ischaemia", "M", "stress", "corrected"),
+    "the same, rest": ("ischaemia", "M", "rest", "corrected"),
+    "infarct, stress": ("infarct", "M", "stress", "corrected"),
+}
+
+
+def perfusion(path: Path) -> None:
+    """Short, vertical and horizontal long axes and the polar map of the first patient of each kind."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from photopeak.quantify.perfusion_picture import Shown, bull_eye, planes, top_of
+    from photopeak.quantify.polar_map import percent_of_greatest, polar_map, reoriented
+    from photopeak.quantify.ventricle_fit import fitted
+
+    figure = Figure(figsize=(9.0, 1.5 * len(HEARTS)), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (name, kind) in zip(figure.subplots(len(HEARTS), 6), HEARTS.items(), strict=True):
+        image = heart_image(*kind)
+        shell = fitted(image)
+        values = polar_map(image, shell)
+        shown = Shown(name, reoriented(image, shell), values, shell.length_mm + shell.base_mm)
+        short, vertical, horizontal = planes(shown).values()
+        for ax, plane in zip(axes, (short[1], short[3], short[5], vertical[3], horizontal[4]), strict=False):
+            ax.imshow(plane, cmap="hot", vmin=0.0, vmax=top_of(shown), interpolation="bicubic")
+            ax.set_xticks([]), ax.set_yticks([])
+        axes[0].set_ylabel(name.replace(", ", ",\n"), fontsize=7)
+        bull_eye(axes[5], percent_of_greatest(values), None, "")
+    titles = ("apical short axis", "mid", "basal", "vertical long axis", "horizontal long axis", "% of the greatest")
+    for ax, title in zip(figure.axes[:6], titles, strict=True):
+        ax.set_title(title, fontsize=7)
+    figure.savefig(path, dpi=100)
+    sheet = Picture.open(path).convert("RGB")
+    sheet.quantize(192, method=Picture.Quantize.FASTOCTREE).save(path, optimize=True)
+
+
+def heart_image(label: str, sex: str, state: str, way: str):  # type: ignore[no-untyped-def]
+    """The reconstruction of the first such patient: no picture is chosen by eye."""
+    from photopeak.patients.myocardial_perfusion import MyocardialPerfusion
+    from photopeak.recipes.perfusion_limits import reconstructed as image_of
+
+    clinic = Clinic(MyocardialPerfusion(state=state, mix=f"{label}=1"), 24, SEED)  # type: ignore[arg-type]
+    plans = clinic.protocol.plans(len(clinic), SEED)
+    first = next(i for i, plan in enumerate(plans) if plan.sex == sex)
+    return image_of(heart_study(clinic, first), way)
+
+
+def heart_study(clinic: Clinic, index: int):  # type: ignore[no-untyped-def]
+    """Simulated once, though two ways show it."""
+    key = (str(clinic.protocol), index)
+    if key not in _SIMULATED:
+        _SIMULATED[key] = clinic[index]
+    return _SIMULATED[key]
+
+
+_SIMULATED: dict = {}
+>>>>>>> heart
 
 
 def read_patient(path: Path) -> None:

@@ -21,6 +21,8 @@ COMMANDS = {
     "recon": ("photopeak.recon.commands:recon", "Reconstruct SPECT projections: DICOM in, DICOM and pictures out."),
     "convert": ("photopeak.recon.commands:convert", "Volumes between Interfile and DICOM."),
     "qc": ("photopeak.quantify.commands:qc", "Quality control of a gamma camera, with a PDF."),
+    "polar-map": ("photopeak.quantify.commands:polar_map", "Polar maps of myocardial perfusion, with scores."),
+    "polar-limits": ("photopeak.quantify.commands:polar_limits", "Normal limits for polar maps, by simulation."),
     "train": ("photopeak.classify.commands:train", "Teach networks on your own data."),
     "reproduce": ("photopeak.recipes.commands:reproduce", "Run a published system, or ours, again."),
     "evaluate": ("photopeak.evaluate.commands:evaluate", "Figures of readings, and of two against each other."),

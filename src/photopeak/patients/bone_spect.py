@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Shaped, UInt8, UInt16
+from jaxtyping import Bool, Float, Float32, UInt8, UInt16
 
 from photopeak import __version__
 from photopeak.core import Acquisition as Stated
@@ -27,6 +27,7 @@ from photopeak.core.references import references_of
 from photopeak.core.study import Json
 from photopeak.patients import bone_scan
 from photopeak.patients.acquisition import draw_acquisition
+from photopeak.patients.blocks import Cut, Half, cut, halved, most_active, paired
 from photopeak.patients.body import Body
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.disease import Disease, draw_disease
@@ -49,9 +50,6 @@ PHOTONS_A_VIEW: Final = 12_500  # followed for scatter
 CT_NOISE_HU = 14.0  # a low-dose CT, in voxels of 2.4 × 2.4 × 4.8 mm
 LOWEST_HU = -1024.0
 HOT = 0.42  # of a lesion's greatest added uptake: where its mask ends, as in the planar truth
-
-Half = Float32[np.ndarray, " _z _y _x"]
-Cut = Shaped[np.ndarray, " _z _y _x"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class BoneSpect:
         fine = Grid.volume(activity.shape, scaling((edge,) * 3))
         direct = camera.physics(fine, orbit, torch.from_numpy(mu)).operator(torch.from_numpy(activity)).numpy()
         primary = direct.reshape(len(direct), -1, 2, MATRIX, 2).sum((2, 4))
-        a, m = (torch.from_numpy(_halved(x)) for x in (activity, mu))
+        a, m = (torch.from_numpy(halved(x)) for x in (activity, mu))
         grid = Grid.volume((a.shape[0], a.shape[1], a.shape[2]), scaling((PIXEL_MM,) * 3))
         out = (
             simulated_scatter(camera, grid, orbit, m, a, list(WINDOWS.values()), PHOTONS_A_VIEW * len(direct), seed)
@@ -144,12 +142,12 @@ class BoneSpect:
         )
         volume, ct = field_.volume(frame), field_.ct(frame)
         noise = streams("ct").normal(0.0, CT_NOISE_HU, ct.shape)
-        hu = np.maximum(ct_from_mu(_paired(field_.inside(mu)), ENERGY_KEV) + noise, LOWEST_HU).astype(np.float32)
+        hu = np.maximum(ct_from_mu(paired(field_.inside(mu)), ENERGY_KEV) + noise, LOWEST_HU).astype(np.float32)
         entries: dict[str, Entry] = {
             "counts": Image(counts, Grid(axes, scaling((PIXEL_MM, PIXEL_MM, 1.0)), frame), "{counts}"),
             "ct": Image(hu, ct, "[hnsf'U]"),
-            "truth/activity": Image(_halved(field_.inside(activity)), volume, "Bq/ml"),
-            "truth/mu": Image(_halved(field_.inside(mu)), volume, "1/cm"),
+            "truth/activity": Image(halved(field_.inside(activity)), volume, "Bq/ml"),
+            "truth/mu": Image(halved(field_.inside(mu)), volume, "1/cm"),
             "truth/regions": Mask(field_.labels(disease.body), volume, dict(enumerate(disease.body.names[1:], 1))),
             "truth/lesions": Mask(*field_.lesions(disease, volume)),
             "truth/label_m": Measurement(plan.label_m, "1", region="patient"),
@@ -207,7 +205,7 @@ class _Field:
 
     def cut(self, values: Cut) -> Cut:
         """The body's values on the field with its margins; nothing where the body's grid ends."""
-        return _cut(values, self.start, (2 * (FIELD_ROWS + 2 * MARGIN_ROWS), COLUMNS, COLUMNS))
+        return cut(values, self.start, (2 * (FIELD_ROWS + 2 * MARGIN_ROWS), COLUMNS, COLUMNS))
 
     def inside(self, values: Cut) -> Cut:
         """Without the margins, but filled up with nothing to the camera's whole matrix."""
@@ -245,11 +243,8 @@ class _Field:
 
     def labels(self, body: Body) -> UInt8[np.ndarray, "z y x"]:
         """In each voxel of the camera the structure that holds the most uptake there."""
-        cut = _cut(body.label, self.start, (2 * (FIELD_ROWS + 2 * MARGIN_ROWS), COLUMNS, COLUMNS))
-        label, uptake = self.inside(cut), self.inside(self.cut(body.uptake))
-        blocks = (_blocks(label), _blocks(uptake + np.float32(1e-6) * (label > 0)))
-        most = blocks[1].argmax(-1)[..., None]
-        return np.ascontiguousarray(np.take_along_axis(blocks[0], most, -1)[..., 0])
+        part = cut(body.label, self.start, (2 * (FIELD_ROWS + 2 * MARGIN_ROWS), COLUMNS, COLUMNS))
+        return most_active(self.inside(part), self.inside(self.cut(body.uptake)))
 
     def lesions(self, disease: Disease, grid: Grid) -> tuple[UInt8[np.ndarray, "z y x"], Grid, dict[int, str]]:
         """Voxels at least half of which belong to a lesion."""
@@ -258,7 +253,7 @@ class _Field:
         for one in disease.findings:
             whole = np.zeros(disease.body.uptake.shape, np.float32)
             whole[one.deposit.box] = one.deposit.uptake > HOT * max(float(one.deposit.uptake.max()), 1e-9)
-            share = _halved(self.inside(self.cut(whole)))
+            share = halved(self.inside(self.cut(whole)))
             if (share >= 0.5).any() and one.lesion.id < 256:
                 out[share >= 0.5] = one.lesion.id
                 names[one.lesion.id] = f"{one.lesion.kind}: {one.lesion.site}"
@@ -273,35 +268,6 @@ def contour(mu: Half, edge_mm: float, views: int) -> Orbit:
     t = np.deg2rad(np.array(angles))
     reach = np.array([np.abs(x * s + y * c).max() for s, c in zip(np.sin(t), np.cos(t), strict=True)])
     return Orbit(angles, tuple(float(round(r + GAP_MM, 1)) for r in reach))
-
-
-def _cut(values: Cut, start: tuple[int, int, int], shape: tuple[int, int, int]) -> Cut:
-    out = np.zeros(shape, values.dtype)
-    low = [max(0, s) for s in start]
-    high = [min(n, s + k) for n, s, k in zip(values.shape, start, shape, strict=True)]
-    here = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    there = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start, strict=True))
-    out[there] = values[here]
-    return out
-
-
-def _blocks(values: Cut) -> Shaped[np.ndarray, " _z _y _x 8"]:
-    """The eight voxels of every block, last."""
-    z, y, x = (n // 2 for n in values.shape)
-    return values.reshape(z, 2, y, 2, x, 2).transpose(0, 2, 4, 1, 3, 5).reshape(z, y, x, 8)
-
-
-def _halved(values: Half) -> Half:
-    """Means of blocks of eight voxels, one axis after the other."""
-    for axis in range(3):
-        even, odd = (values[(slice(None),) * axis + (slice(k, None, 2),)] for k in (0, 1))
-        values = np.float32(0.5) * (even + odd)
-    return values
-
-
-def _paired(values: Half) -> Half:
-    """Means of two slices."""
-    return np.asarray(np.float32(0.5) * (values[0::2] + values[1::2]))
 
 
 def _mean_z(body: Body, structure: str) -> float:

@@ -1,10 +1,10 @@
-"""``photopeak qc TEST FILE``: quality control of a gamma camera."""
+"""``photopeak qc TEST FILE``: quality control of a gamma camera; ``polar-map`` and ``polar-limits`` for the heart."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -101,3 +101,36 @@ def _told(checks: Iterator[Check], out: Path | None) -> None:
         if out is not None:
             for path in check.write(out):
                 click.echo(f"  wrote {path}")
+
+
+@click.command("polar-map")
+@click.argument("stress", type=click.Path(exists=True, path_type=Path))
+@click.argument("rest", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--apex", type=float, nargs=3, metavar="X Y Z", help="Apex in mm, where the ventricle is not found.")
+@click.option("--base", type=float, nargs=3, metavar="X Y Z", help="Middle of the valve in mm, with --apex.")
+@click.option("--limits", type=click.Path(exists=True, path_type=Path), help="Normal limits: scores come from them.")
+@click.option("--assume", multiple=True, metavar="KEY=VALUE", help="State a fact the file lacks.")
+def polar_map(stress: Path, rest: Path | None, out: Path, **options: Any) -> None:
+    """Polar maps of myocardial perfusion, at stress and where given at rest: reconstructed images in, scores out.
+
+    Finds the left ventricle, maps it on the 17 segments, and with --limits compares them with normal limits of the
+    patient's sex, as polar-limits makes them. Writes polar-map.png and polar-map.json.
+    """
+    from photopeak.quantify.perfusion_report import examined, perfusion_report
+
+    states = [examined(name, path, **options) for name, path in (("stress", stress), ("rest", rest)) if path]
+    for line in perfusion_report(states, out):
+        click.echo(line)
+
+
+@click.command("polar-limits")
+@click.option("--patients", type=click.IntRange(4), default=10, show_default=True, help="Of each sex.")
+@click.option("--seed", type=click.IntRange(0), default=101, show_default=True, help="Seed of the cohort.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="JSON file to write.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Patients at a time.")
+def polar_limits(patients: int, seed: int, out: Path, jobs: int) -> None:
+    """Make normal limits of polar maps from simulated normal patients; takes a minute for each."""
+    from photopeak.recipes.perfusion_limits import make_limits
+
+    click.echo(f"wrote {make_limits(patients, seed, out, jobs, click.echo)}")
