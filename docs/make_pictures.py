@@ -97,7 +97,6 @@ def reconstructed(path: Path) -> None:
     sheet.quantize(128, method=Picture.Quantize.FASTOCTREE).save(path, optimize=True)
 
 
-<<<<<<< HEAD
 STRIATA = {
     "normal": DatScan("normal=1"),
     "Hoehn and Yahr 1": DatScan("parkinson=1", "1"),
@@ -145,7 +144,8 @@ def hot(values: np.ndarray) -> np.ndarray:
 def shades(values: np.ndarray) -> np.ndarray:
     """Numbers from 0 to 1 as grey, bright is high."""
     return np.repeat((255 * np.clip(values, 0.0, 1.0)).astype(np.uint8)[..., None], 3, -1)
-=======
+
+
 HEARTS = {
     "normal man": ("normal", "M", "stress", "corrected"),
     "the same, not corrected": ("normal", "M", "stress", "uncorrected"),
@@ -206,7 +206,6 @@ def heart_study(clinic: Clinic, index: int):  # type: ignore[no-untyped-def]
 
 
 _SIMULATED: dict = {}
->>>>>>> heart
 
 
 def read_patient(path: Path) -> None:

@@ -129,11 +129,7 @@ def tomographic() -> Study:
 
 
 #: settings of protocols that take seconds a patient otherwise
-<<<<<<< HEAD
-SMALL = {"bone-spect": {"views": 2}, "datscan": {"views": 2}}
-=======
-SMALL = {"bone-spect": {"views": 2}, "mpi": {"views": 2}}
->>>>>>> heart
+SMALL = {"bone-spect": {"views": 2}, "datscan": {"views": 2}, "mpi": {"views": 2}}
 
 # --- operators --------------------------------------------------------------------------------------
 

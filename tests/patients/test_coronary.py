@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from photopeak.core import PhotopeakError
-from photopeak.core.ventricle import TERRITORIES, segment_of
 from photopeak.patients.coronary import (  # fmt: skip
     ARTERIES,
     CLASSES,
@@ -19,6 +18,7 @@ from photopeak.patients.coronary import (  # fmt: skip
     shares_of,
     summed,
 )
+from photopeak.patients.ventricle import TERRITORIES, segment_of
 
 U, PHI = np.meshgrid((np.arange(60) + 0.5) / 60, np.arange(120) * 3.0, indexing="ij")
 SIZE = (26.0, 58.0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from photopeak.core.ventricle import SEGMENTS
 from photopeak.patients.coronary import HeartPlan
 from photopeak.patients.heart import chambers, draw_heart
 from photopeak.patients.heart_field import GAP_MM, orbit
 from photopeak.patients.thorax import healthy_body, with_heart
+from photopeak.patients.ventricle import SEGMENTS
 
 #: upper normal limits of the end-diastolic and end-systolic volume, ml
 UPPER_ML = {"M": (149.0, 75.0), "F": (102.0, 46.0)}

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from photopeak.cli import root
 from photopeak.core import Acquisition, Grid, Image, Patient, PhotopeakError, Study, scaling
-from photopeak.core.ventricle import SEGMENTS, Shell, segment_of
 from photopeak.dicom import write
+from photopeak.patients.ventricle import SEGMENTS, Shell, segment_of
 from photopeak.quantify.perfusion_picture import Shown, as_disc, planes
 from photopeak.quantify.perfusion_scores import Limits, difference, key_of, load_limits, scored
 from photopeak.quantify.polar_map import (

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float
 
 from photopeak.core import PhotopeakError
-from photopeak.core.ventricle import SEGMENTS, TERRITORIES
 from photopeak.patients.streams import stream
+from photopeak.patients.ventricle import SEGMENTS, TERRITORIES
 
 State = Literal["stress", "rest"]
 CLASSES: Final = ("normal", "ischaemia", "infarct", "both")

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 from numpy.typing import NDArray
 
-from photopeak.core.ventricle import Shell
 from photopeak.patients.body import Body
+from photopeak.patients.ventricle import Shell
 
 CAVITY_ML: Final = {"M": (72.0, 13.0), "F": (52.0, 9.0)}
 WALL_MM: Final = {"M": (10.4, 0.8), "F": (9.4, 0.7)}

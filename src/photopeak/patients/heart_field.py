@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 
 from photopeak.core import Grid, scaling
-from photopeak.core.ventricle import Shell
 from photopeak.patients.blocks import Cut, Half, cut, halved, most_active
 from photopeak.patients.body import Body
+from photopeak.patients.ventricle import Shell
 from photopeak.physics.nuclides import nuclide
 from photopeak.physics.spect import Orbit, SpectCamera
 from photopeak.physics.spect_scatter import simulated_scatter

@@ -37,7 +37,6 @@ from photopeak.core import (
 from photopeak.core import Patient as Header
 from photopeak.core.references import references_of
 from photopeak.core.study import Json
-from photopeak.core.ventricle import SEGMENTS, segment_of
 from photopeak.core.vocabulary import declare
 from photopeak.patients.blocks import Half, halved
 from photopeak.patients.coronary import (
@@ -69,6 +68,7 @@ from photopeak.patients.heart_field import (
 from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.static import FIRST_DAY
 from photopeak.patients.thorax import HEART_SHARE, Patient, healthy_body, with_heart
+from photopeak.patients.ventricle import SEGMENTS, segment_of
 from photopeak.physics.materials import ct_from_mu
 from photopeak.physics.noise import as_uint16, poisson_counts
 from photopeak.physics.spect import Orbit

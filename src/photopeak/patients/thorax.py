@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
 
-from photopeak.core.ventricle import SEGMENTS, segment_of
 from photopeak.patients.anatomy import draw_person, draw_variation, make_body
 from photopeak.patients.anatomy.pose import Limbs
 from photopeak.patients.anatomy.rasterise import Canvas, frames
@@ -23,6 +22,7 @@ from photopeak.patients.anatomy.texture import SIDE, tile
 from photopeak.patients.body import Body
 from photopeak.patients.coronary import Defect, HeartPlan, State, perfusion
 from photopeak.patients.heart import Chambers, Heart, chambers, draw_heart
+from photopeak.patients.ventricle import SEGMENTS, segment_of
 from photopeak.physics.materials import mu_per_cm
 
 ENERGY_KEV: Final = 140.511

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float, Int, Num
 from numpy.typing import NDArray
 
-from photopeak.core.ventricle import APEX_UP_TO, APICAL_UP_TO, MID_UP_TO
 from photopeak.core.writing import whole_file
+from photopeak.patients.ventricle import APEX_UP_TO, APICAL_UP_TO, MID_UP_TO
 from photopeak.quantify.polar_map import ANGLES, RINGS, Polar, of_segments, percent_of_greatest
 
 if TYPE_CHECKING:

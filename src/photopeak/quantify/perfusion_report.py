@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Int
 
 from photopeak.core import Image, PhotopeakError, Study
-from photopeak.core.ventricle import SEGMENTS, Shell
 from photopeak.core.writing import whole_file
+from photopeak.patients.ventricle import SEGMENTS, Shell
 from photopeak.quantify.perfusion_picture import Shown, save_picture
 from photopeak.quantify.perfusion_scores import Scored, difference, key_of, load_limits, scored
 from photopeak.quantify.polar_map import Polar, of_segments, percent_of_greatest, polar_map, reoriented

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from photopeak.core import Image
-from photopeak.core.ventricle import SEGMENTS, Shell, segment_of
+from photopeak.patients.ventricle import SEGMENTS, Shell, segment_of
 from photopeak.quantify.ventricle_fit import sampled, space_of, volume_of
 
 RINGS, ANGLES = 20, 36

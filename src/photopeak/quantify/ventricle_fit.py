@@ -22,7 +22,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from photopeak.core import Grid, Image, PhotopeakError
-from photopeak.core.ventricle import Shell
+from photopeak.patients.ventricle import Shell
 
 Volume = Float[np.ndarray, "z y x"]
 AZIMUTHS_DEG, DOWNS_DEG, RADII_MM = (20.0, 45.0, 70.0), (5.0, 25.0, 45.0), (20.0, 25.0, 31.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from photopeak.core.ventricle import SEGMENTS, TERRITORIES, Shell, segment_of, territory_of
+from photopeak.patients.ventricle import SEGMENTS, TERRITORIES, Shell, segment_of, territory_of
 
 HEART = Shell.towards((30.0, -20.0, 1300.0), 45.0, 25.0, 26.0, 60.0, 20.0)
 
