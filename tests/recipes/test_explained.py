@@ -83,7 +83,7 @@ def test_the_smallest_study_runs_and_its_rows_come_back(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "R1-explain" / "smoke.json").read_text())
     rows = e.read_rows(tmp_path / "R1-explain" / "smoke.patients.csv")
-    assert len(rows) == 2 * 2 * len(e.WAYS)
+    assert len(rows) == e.PRESETS["smoke"].patients * 2 * len(e.WAYS)
     assert record["cohort"]["seed"] == e.cohort_seed(load_bundle("bone-scan").sha256)
     assert set(record["figures"]) == set(e.figures(rows))
     said: list[str] = []

@@ -69,7 +69,7 @@ class Preset:
     randomised: int
 
 
-PRESETS: Final = {"smoke": Preset(2, 1), "quick": Preset(23, 8), "full": Preset(400, 400)}
+PRESETS: Final = {"smoke": Preset(1, 1), "quick": Preset(23, 8), "full": Preset(400, 400)}
 
 
 @dataclass(frozen=True)
