@@ -24,7 +24,7 @@ def executable(page: Path) -> list[tuple[str, str, int]]:
     return [(m.group(1), m.group(2), text[: m.start(2)].count("\n")) for m in FENCE.finditer(text)]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if executable(p)], ids=lambda page: page.relative_to(ROOT).as_posix()
 )
@@ -64,7 +64,7 @@ def matches(expected: str, output: str) -> bool:
     return checker.check_output(expected + "\n", output + "\n", doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_site_builds_and_every_link_leads_somewhere(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html"]
     build = [*command, "-d", str(tmp_path / "doctrees"), str(ROOT / "docs"), str(tmp_path / "html")]
