@@ -8,7 +8,7 @@ import pytest
 
 from photopeak.core import PhotopeakError
 from photopeak.patients.acquisition import Acquisition
-from photopeak.patients.bone_scan import BoneScan, shares
+from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.protocol import Clinic, counts_hash
 from photopeak.patients.total_kernels import total_where
@@ -95,11 +95,6 @@ def test_published_cohort_has_its_size():
     assert protocol.default_patients == len(protocol.plans(384, 1)) == 384
     with pytest.raises(PhotopeakError, match="384 patients"):
         protocol.plans(12, 1)
-
-
-def test_mix_that_cannot_be_read_is_refused():
-    with pytest.raises(PhotopeakError, match=r"N=0\.4"):
-        shares("half normal")
 
 
 def test_total_where_sums_what_is_wanted():

@@ -7,41 +7,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from photopeak.cli import root
-from photopeak.core import Image, Mask, Study
+from photopeak.core import Mask, Study
 from photopeak.core.step import run_chain
 from photopeak.dicom import read
-from photopeak.dicom.cohort import Cohort
 from photopeak.dicom.validate import errors_of
 from photopeak.patients.bone_spect import PIXEL_MM, BoneSpect
 from photopeak.patients.protocol import Clinic
 from photopeak.physics.spect import SpectCamera
 from photopeak.recon.reconstruct import MuFromCt, Reconstruct
+from tests.patients.spect_cohorts import image, only, simulated
 
 VIEWS = 16
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("spect") / "clinic"
-    options = ["--patients", "1", "--seed", "3", "--mix", "M=1", "--views", str(VIEWS), "--out", str(out)]
-    done = CliRunner().invoke(root, ["simulate", "bone-spect", *options])
-    assert done.exit_code == 0, done.output
-    return out
+    return simulated(tmp_path_factory.mktemp("spect") / "clinic", "bone-spect", "--mix", "M=1", "--views", str(VIEWS))
 
 
 @pytest.fixture(scope="module")
 def study(folder) -> Study:
-    (one,) = Cohort(folder)
-    return one
-
-
-def image(study: Study, name: str) -> Image:
-    entry = study[name]
-    assert isinstance(entry, Image)
-    return entry
+    return only(folder)
 
 
 def test_the_files_are_what_the_standard_says(folder, dciodvfy):

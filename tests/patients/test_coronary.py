@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from photopeak.core import PhotopeakError
 from photopeak.patients.coronary import (  # fmt: skip
     ARTERIES,
     CLASSES,
@@ -15,7 +14,6 @@ from photopeak.patients.coronary import (  # fmt: skip
     perfusion,
     plan,
     score,
-    shares_of,
     summed,
 )
 from photopeak.patients.ventricle import TERRITORIES, segment_of
@@ -78,7 +76,7 @@ def test_borders_are_smooth():
 
 
 def test_plans_depend_on_their_own_index():
-    shares = shares_of("normal=0.25,ischaemia=0.25,infarct=0.25,both=0.25")
+    shares = dict.fromkeys(CLASSES, 0.25)
     plans = [plan(i, 3, shares) for i in range(400)]
     assert plans[17] == plan(17, 3, shares)
     assert {p.label for p in plans} == set(CLASSES)
@@ -87,12 +85,6 @@ def test_plans_depend_on_their_own_index():
         assert bool(p.infarcted) == (p.label in ("infarct", "both"))
         assert not set(p.ischaemic) & set(p.infarcted)
     assert 0.3 < np.mean([p.sex == "F" for p in plans]) < 0.55
-
-
-@pytest.mark.parametrize("text", ["", "normal=-1", "healthy=1", "normal"])
-def test_a_mix_that_is_none_is_refused(text):
-    with pytest.raises(PhotopeakError, match="Remedy"):
-        shares_of(text)
 
 
 def test_scores_fall_with_perfusion():

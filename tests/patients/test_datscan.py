@@ -11,16 +11,16 @@ import torch
 from click.testing import CliRunner
 
 from photopeak.cli import root
-from photopeak.core import Grid, Image, Mask, PhotopeakError, Study, Text, scaling
+from photopeak.core import Grid, Mask, PhotopeakError, Study, Text, scaling
 from photopeak.dicom import read
-from photopeak.dicom.cohort import Cohort
 from photopeak.dicom.validate import errors_of
 from photopeak.patients.brain import NAMES, NUMBER, STRIATUM, Head, Variation, make_head
 from photopeak.patients.brain.structures import BRAIN, SIDES
 from photopeak.patients.datscan import ENERGY_KEV, WINDOWS, DatScan, bq_per_ml, concentrations, report
 from photopeak.patients.dopamine import DopaminePlan, draw_sbr
-from photopeak.patients.head_spect import PIXEL_MM, HeadSpect, averaged
+from photopeak.patients.head_spect import PIXEL_MM, HeadSpect
 from photopeak.recon.em import osem
+from tests.patients.spect_cohorts import image, only, simulated
 
 pytestmark = pytest.mark.timeout(400)  # a simulated SPECT/CT and its reconstruction
 VIEWS, SECONDS = 8, 300.0  # as many counts as 60 views of 40 s
@@ -84,24 +84,23 @@ def test_images_order_the_stages(head):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("datscan") / "clinic"
-    options = ["--patients", "1", "--seed", "3", "--mix", "parkinson=1", "--stage", "2"]
-    options += ["--views", str(VIEWS), "--seconds", str(SECONDS), "--out", str(out)]
-    done = CliRunner().invoke(root, ["simulate", "datscan", *options])
-    assert done.exit_code == 0, done.output
-    return out
+    return simulated(
+        tmp_path_factory.mktemp("datscan") / "clinic",
+        "datscan",
+        "--mix",
+        "parkinson=1",
+        "--stage",
+        "2",
+        "--views",
+        str(VIEWS),
+        "--seconds",
+        str(SECONDS),
+    )
 
 
 @pytest.fixture(scope="module")
 def study(folder) -> Study:
-    (one,) = Cohort(folder)
-    return one
-
-
-def image(study: Study, name: str) -> Image:
-    entry = study[name]
-    assert isinstance(entry, Image)
-    return entry
+    return only(folder)
 
 
 def test_the_files_are_what_the_standard_says(folder, dciodvfy):
@@ -192,9 +191,3 @@ def test_no_activity_and_no_time_are_refused():
 )
 def test_reports_say_what_is_there(label, stage, word):
     assert word in Text(report(DopaminePlan(label, stage, "left", "F", 60.0))).value
-
-
-def test_averages_keep_the_mean():
-    values = np.random.default_rng(1).random((8, 6, 4)).astype(np.float32)
-    assert averaged(values, (2, 2, 2)).shape == (4, 3, 2)
-    assert averaged(values, (2, 2, 2)).mean() == pytest.approx(values.mean())

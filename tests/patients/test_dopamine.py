@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from photopeak.core import PhotopeakError
 from photopeak.patients.dopamine import STAGES, DopaminePlan, draw_plan, draw_sbr, expected_sbr
 
 PATIENTS = 300
@@ -80,6 +79,4 @@ def test_plans_follow_the_mix_and_their_index_alone():
     assert counted == pytest.approx(mix, abs=0.07)
     assert all((p.stage > 0) == (p.label == "parkinson") for p in plans)
     assert plans[17] == draw_plan(5, 17, mix, "mixed")
-    assert {draw_plan(5, i, {"parkinson": 1.0}, "3").stage for i in range(5)} == {3}
-    with pytest.raises(PhotopeakError, match="is no mix"):
-        draw_plan(5, 0, {"healthy": 1.0}, "mixed")
+    assert {draw_plan(5, i, {"normal": 0.0, "parkinson": 1.0, "swedd": 0.0}, "3").stage for i in range(5)} == {3}

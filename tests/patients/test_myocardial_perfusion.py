@@ -8,45 +8,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from photopeak.cli import root
-from photopeak.core import Image, Mask, PhotopeakError, Study
+from photopeak.core import Mask, PhotopeakError, Study
 from photopeak.dicom import read
-from photopeak.dicom.cohort import Cohort
 from photopeak.dicom.validate import errors_of
 from photopeak.patients.heart_field import PIXEL_MM
 from photopeak.patients.myocardial_perfusion import MyocardialPerfusion
 from photopeak.patients.protocol import Clinic, counts_hash
 from photopeak.recon.projections import projections
+from tests.patients.spect_cohorts import image, only, simulated
 
 VIEWS = 8
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("mpi") / "clinic"
-    options = ["--patients", "1", "--seed", "3", "--mix", "ischaemia=1", "--views", str(VIEWS), "--out", str(out)]
-    done = CliRunner().invoke(root, ["simulate", "mpi", *options])
-    assert done.exit_code == 0, done.output
-    return out
+    return simulated(tmp_path_factory.mktemp("mpi") / "clinic", "mpi", "--mix", "ischaemia=1", "--views", str(VIEWS))
 
 
 @pytest.fixture(scope="module")
 def study(folder) -> Study:
-    (one,) = Cohort(folder)
-    return one
+    return only(folder)
 
 
 @pytest.fixture(scope="module")
 def rest() -> Study:
     return Clinic(MyocardialPerfusion(state="rest", mix="ischaemia=1", views=VIEWS, ct_low_mm=6.6), 1, 3)[0]
-
-
-def image(study: Study, name: str) -> Image:
-    entry = study[name]
-    assert isinstance(entry, Image)
-    return entry
 
 
 def test_the_files_are_what_the_standard_says(folder, dciodvfy):

@@ -60,7 +60,7 @@ def test_dcmtk_is_answered_and_stores(room: Room, node: Node, tmp_path: Path) ->
 def test_associations_share_what_is_supported_and_leave_it_as_it_is(room: Room, node: Node) -> None:
     server = node._server
     assert server is not None
-    assert copy.deepcopy(server.contexts) is server.contexts  # or each caller costs a tenth of a second
+    assert copy.deepcopy(server.contexts) is server.contexts  # or every caller pays for a copy
     with sending(node.port) as assoc:
         assert assoc.send_c_store(image()).Status == 0
     assert server.contexts == supported()

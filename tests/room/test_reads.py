@@ -315,9 +315,11 @@ def test_pictures_show_the_values_that_dicom_reads(people: People, physician: Br
 
 
 def test_maps_are_shown_to_who_may_see_them(people: People, physician: Browser) -> None:
-    maps = get(physician, "/studies/1/network")["documents"][0]["maps"]
+    maps = get(people.sign_in("physician"), "/studies/1/network")["documents"][0]["maps"]
+    assert save(physician).json()["read"]["blind"]
     for sha256 in maps.values():
         assert physician.ask("GET", f"/api/studies/1/maps/{sha256}").content[1:4] == b"PNG"
+    assert not get(physician, "/studies/1/read")["read"]["blind"]
     get(physician, f"/studies/1/maps/{'0' * 64}", 404)
 
 

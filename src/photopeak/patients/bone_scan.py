@@ -27,7 +27,6 @@ from photopeak.core import (
     Image,
     Mask,
     Measurement,
-    Patient,
     PhotopeakError,
     Radiopharmaceutical,
     Record,
@@ -39,9 +38,11 @@ from photopeak.core.study import Json
 from photopeak.patients.acquisition import CAMERAS, Acquisition, draw_acquisition, record
 from photopeak.patients.anatomy import draw_person, draw_variation, make_body
 from photopeak.patients.annotators import reader_files, recorded_labels
-from photopeak.patients.body import Body, Person
+from photopeak.patients.body import Body
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.disease import Disease, draw_disease, vary
+from photopeak.patients.header import header, patient_id
+from photopeak.patients.mix import shares
 from photopeak.patients.plans import PatientPlan, mixed_plan, published_plan
 from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.report import Technique, report
@@ -113,7 +114,7 @@ class BoneScan:
     def _case(
         self, plan: PatientPlan, streams: Streams, scan: Acquisition, disease: Disease, truth: Truth, counts: Counts
     ) -> Case:
-        who = patient(streams, disease.body.person)
+        who = header(patient_id("bone-scan", streams), disease.body.person)
         technique = Technique(scan.injected_mbq, scan.delay_h)
         grid = Grid.planar(VIEWS, (scan.rows, scan.columns), (scan.pixel, scan.pixel))
         entries: dict[str, Entry] = {
@@ -158,21 +159,6 @@ def mbq_per_unit(body: Body, acquisition: Acquisition, retained: float) -> float
     return retained * left / total_where(body.uptake, body.label, counted)
 
 
-def shares(text: str) -> dict[str, float]:
-    """The classes' shares from "N=0.4,M=0.2,A=0.3,M&A=0.1".
-
-    >>> shares("N=1,M=1")
-    {'N': 1.0, 'M': 1.0}
-    """
-    try:
-        pairs = [part.split("=") for part in text.split(",")]
-        return {name.strip(): float(value) for name, value in pairs}
-    except ValueError:
-        raise PhotopeakError(
-            f"the mix {text!r} cannot be read. Remedy: write it as N=0.4,M=0.2,A=0.3,M&A=0.1."
-        ) from None
-
-
 def stated(scan: Acquisition, streams: Streams) -> Stated:
     """What the camera writes into the file's header."""
     manufacturer, model, collimator, _, _ = CAMERAS[scan.camera]
@@ -200,18 +186,4 @@ def stated(scan: Acquisition, streams: Streams) -> Stated:
         # DICOM counts the angle from the patient's back.
         detectors=(Detector(collimator, "PARA", 180.0), Detector(collimator, "PARA", 0.0)),
         position="HFS",
-    )
-
-
-def patient(streams: Streams, person: Person) -> Patient:
-    """The header's patient: an ID of the cohort, never a name that could be somebody's."""
-    name = f"bone-scan-{streams.seed}-{streams.patient:05d}"
-    return Patient(
-        name,
-        "PHOTOPEAK",
-        f"Virtual^{streams.patient:05d}",
-        person.sex,
-        age_years=float(int(person.age_years)),
-        height_m=round(person.height_m, 2),
-        weight_kg=round(person.weight_kg, 1),
     )

@@ -9,9 +9,7 @@ EANM guideline :cite:`vandenwyngaert2016`.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
@@ -31,11 +29,14 @@ from photopeak.patients.blocks import Cut, Half, cut, halved, most_active, paire
 from photopeak.patients.body import Body
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.disease import Disease, draw_disease
+from photopeak.patients.header import frame_of, header, patient_id
+from photopeak.patients.mix import shares
 from photopeak.patients.plans import PatientPlan, mixed_plan
 from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.visibility import Viewing
 from photopeak.physics.materials import ct_from_mu
 from photopeak.physics.noise import as_uint16, poisson_counts
+from photopeak.physics.nuclides import decay_during
 from photopeak.physics.spect import Orbit, SpectCamera
 from photopeak.physics.spect_scatter import simulated_scatter
 
@@ -67,7 +68,7 @@ class BoneSpect:
     default_patients: ClassVar[int] = 4
 
     def plans(self, patients: int, seed: int) -> Sequence[PatientPlan]:
-        return mixed_plan(patients, bone_scan.shares(self.mix), seed, self.difficulty)
+        return mixed_plan(patients, shares(self.mix), seed, self.difficulty)
 
     def case(self, plan: PatientPlan, streams: Streams) -> Case:
         scan = draw_acquisition(streams("acquisition"))
@@ -122,17 +123,17 @@ class BoneSpect:
 
     def _left(self) -> Float[np.ndarray, " view"]:
         """What decay leaves during each projection; the heads count at the same time."""
-        rate = math.log(2.0) / bone_scan.TC99M.half_life_s
         start = self.seconds * np.tile(np.arange(self.views), 2)
-        return np.asarray(np.exp(-rate * start) * -np.expm1(-rate * self.seconds) / (rate * self.seconds))
+        return decay_during(bone_scan.TC99M.half_life_s, start, self.seconds)
 
     def _case(
         self, plan: PatientPlan, streams: Streams, disease: Disease,
         scene: tuple[_Field, Half, Half, Orbit], counts: UInt16[np.ndarray, "window view row column"],
     ) -> Case:  # fmt: skip
         field_, activity, mu, orbit = scene
-        who = dataclasses.replace(bone_scan.patient(streams, disease.body.person), patient_id=_name(streams))
-        frame = f"2.25.{int(hashlib.sha256(_name(streams).encode()).hexdigest()[:24], 16)}"
+        name = patient_id(self.name, streams)
+        who = header(name, disease.body.person)
+        frame = frame_of(name)
         heads = ("detector 1",) * self.views + ("detector 2",) * self.views
         axes = (
             Axis("energy", len(WINDOWS), tuple(WINDOWS)),
@@ -273,7 +274,3 @@ def contour(mu: Half, edge_mm: float, views: int) -> Orbit:
 def _mean_z(body: Body, structure: str) -> float:
     rows = np.flatnonzero(np.any(body.label == body.names.index(structure), axis=(1, 2)))
     return body.origin_mm[2] + body.voxel_mm * float(rows.mean())
-
-
-def _name(streams: Streams) -> str:
-    return f"bone-spect-{streams.seed}-{streams.patient:05d}"

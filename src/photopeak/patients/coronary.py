@@ -14,7 +14,6 @@ from typing import Final, Literal
 import numpy as np
 from jaxtyping import Float
 
-from photopeak.core import PhotopeakError
 from photopeak.patients.streams import stream
 from photopeak.patients.ventricle import SEGMENTS, TERRITORIES
 
@@ -54,24 +53,6 @@ def plan(index: int, seed: int, shares: Mapping[str, float]) -> HeartPlan:
     ischaemic = arteries[: 2 if second else 1] if label == "ischaemia" else arteries[1:] if label == "both" else []
     infarcted = arteries[:1] if label in ("infarct", "both") else []
     return HeartPlan(index, sex, round(age, 1), label, tuple(ischaemic), tuple(infarcted))
-
-
-def shares_of(text: str) -> dict[str, float]:
-    """The share of every class from "normal=0.4,ischaemia=0.3,…".
-
-    >>> shares_of("normal=1,both=3")
-    {'normal': 0.25, 'ischaemia': 0.0, 'infarct': 0.0, 'both': 0.75}
-    """
-    try:
-        given = {k.strip(): float(v) for k, v in (part.split("=") for part in text.split(","))}
-    except ValueError:
-        given = {}
-    total = sum(given.values())
-    if not set(given) <= set(CLASSES) or total <= 0 or min(given.values()) < 0:
-        raise PhotopeakError(
-            f"the mix {text!r} cannot be read. Remedy: shares ≥ 0 of {', '.join(CLASSES)}, as normal=0.5,ischaemia=0.5."
-        )
-    return {c: given.get(c, 0.0) / total for c in CLASSES}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ Left out: photons of I-123's 529 keV, which pass the septa and add a smooth back
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from photopeak.core import (
     Kind,
     Mask,
     Measurement,
-    Patient,
     PhotopeakError,
     Radiopharmaceutical,
     Record,
@@ -38,21 +36,21 @@ from photopeak.core import (
 from photopeak.core.references import references_of
 from photopeak.core.study import Json
 from photopeak.patients.anatomy import draw_person
-from photopeak.patients.body import Person
-from photopeak.patients.bone_scan import shares
+from photopeak.patients.blocks import halved
 from photopeak.patients.brain import Head, draw_variation, make_head
 from photopeak.patients.brain.resonance import t1_weighted
 from photopeak.patients.brain.structures import BRAIN, NAMES, NUMBER, SIDES
-from photopeak.patients.dopamine import DopaminePlan, draw_plan, draw_sbr
+from photopeak.patients.dopamine import CLASSES, DopaminePlan, draw_plan, draw_sbr
 from photopeak.patients.head_spect import (
     HeadSpect,
-    averaged,
     camera_volume,
     ct_of,
     low_mm,
     on_the_camera,
     painted_volume,
 )
+from photopeak.patients.header import frame_of, header, patient_id
+from photopeak.patients.mix import normalised, shares
 from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.static import FIRST_DAY
 from photopeak.physics.noise import as_uint16, poisson_counts
@@ -101,7 +99,8 @@ class DatScan:
             raise PhotopeakError(f"injected_mbq is {self.injected_mbq:g}. Remedy: give an activity above 0 MBq.")
 
     def plans(self, patients: int, seed: int) -> Sequence[DopaminePlan]:
-        return tuple(draw_plan(seed, i, shares(self.mix), self.stage) for i in range(patients))
+        weights = normalised(shares(self.mix), CLASSES)
+        return tuple(draw_plan(seed, i, weights, self.stage) for i in range(patients))
 
     def case(self, plan: DopaminePlan, streams: Streams) -> Case:
         head = make_head(draw_variation(streams("anatomy"), plan.sex, plan.age_years))
@@ -113,9 +112,13 @@ class DatScan:
         held *= decay_factor("I-123", delay_h * 3600.0)
         activity, mu = bq_per_ml(head, concentrations(sbr), held), head.mu_per_cm(ENERGY_KEV)
         camera = HeadSpect("I-123", ENERGY_KEV, WINDOWS, self.seconds, self.views, radius_mm)
-        scene = averaged(activity, (2, 2, 2)), averaged(mu, (2, 2, 2))
+        scene = halved(activity), halved(mu)
         expected = camera.expected(*scene, int(streams("photons").integers(2**31)))
-        counts = Image(as_uint16(poisson_counts(expected, streams("counts"))), camera.grid(_frame(streams)), "{counts}")
+        counts = Image(
+            as_uint16(poisson_counts(expected, streams("counts"))),
+            camera.grid(_frame(streams)),
+            "{counts}",
+        )
         entries = {"counts": counts, **_pictures(head, mu, streams), **_truth(head, plan, sbr, scene, streams)}
         return _case(entries, plan, self._stated(streams, camera, head, delay_h), streams)
 
@@ -220,11 +223,11 @@ def report(plan: DopaminePlan) -> str:
 
 
 def _case(entries: Mapping[str, Entry], plan: DopaminePlan, acquisition: Acquisition, streams: Streams) -> Case:
-    name = _name(streams)
+    name = patient_id("datscan", streams)
     person = draw_person(streams("person"), sex=plan.sex, age_years=plan.age_years)
     settings: dict[str, Json] = {"class": plan.label, "stage": plan.stage, "worse": plan.worse if plan.stage else ""}
     done = Record("simulate datscan", __version__, settings, tuple(entries), references_of(DatScan))
-    study = Study(entries, _patient(name, person, streams), acquisition, (done,))
+    study = Study(entries, header(name, person), acquisition, (done,))
     sbr = study["truth/sbr"]
     assert isinstance(sbr, tuple)
     document: dict[str, Json] = {"patient_id": name, **settings, "sbr": {m.region: round(m.value, 4) for m in sbr}}
@@ -232,21 +235,5 @@ def _case(entries: Mapping[str, Entry], plan: DopaminePlan, acquisition: Acquisi
     return Case(study, ({**row, "label_m": "", "label_a": ""},), {"truth.json": document}, "tomo.dcm")
 
 
-def _patient(name: str, person: Person, streams: Streams) -> Patient:
-    return Patient(
-        name,
-        "PHOTOPEAK",
-        f"Virtual^{streams.patient:05d}",
-        person.sex,
-        age_years=float(int(person.age_years)),
-        height_m=round(person.height_m, 2),
-        weight_kg=round(person.weight_kg, 1),
-    )
-
-
-def _name(streams: Streams) -> str:
-    return f"datscan-{streams.seed}-{streams.patient:05d}"
-
-
 def _frame(streams: Streams) -> str:
-    return f"2.25.{int(hashlib.sha256(_name(streams).encode()).hexdigest()[:24], 16)}"
+    return frame_of(patient_id("datscan", streams))

@@ -20,7 +20,6 @@ from typing import Final
 
 import numpy as np
 
-from photopeak.core import PhotopeakError
 from photopeak.patients.brain.structures import SIDES, STRIATUM
 from photopeak.patients.streams import stream
 
@@ -57,9 +56,8 @@ class DopaminePlan:
 
 def draw_plan(seed: int, index: int, shares: Mapping[str, float], stage: str) -> DopaminePlan:
     """Plan ``index`` of a cohort, which depends on nobody else's; ``stage`` is "mixed" or one of ``STAGES``."""
-    weights = _weights(shares)
     rng = stream(seed, index, "plan")
-    label = str(rng.choice(CLASSES, p=weights))
+    label = str(rng.choice(CLASSES, p=[shares[c] for c in CLASSES]))
     drawn = int(rng.choice(STAGES, p=STAGE_SHARES))
     worse = str(rng.choice(SIDES))
     sex = "M" if rng.random() < MEN else "F"
@@ -67,15 +65,6 @@ def draw_plan(seed: int, index: int, shares: Mapping[str, float], stage: str) ->
     age = round(float(np.clip(rng.normal(mean, sd), 30.0, 88.0)), 1)
     number = (drawn if stage == "mixed" else int(stage)) if label == "parkinson" else 0
     return DopaminePlan(label, number, worse, sex, age)
-
-
-def _weights(shares: Mapping[str, float]) -> list[float]:
-    unknown, total = sorted(set(shares) - set(CLASSES)), sum(shares.values())
-    if unknown or not math.isfinite(total) or total <= 0 or min(shares.values()) < 0:
-        raise PhotopeakError(
-            f"mix: {dict(shares)} is no mix. Remedy: give shares of at least 0, not all 0, of {', '.join(CLASSES)}."
-        )
-    return [shares.get(c, 0.0) / total for c in CLASSES]
 
 
 def expected_sbr(region: str, sex: str, age_years: float) -> float:

@@ -19,10 +19,11 @@ from jaxtyping import Bool, Float, Float32, Num
 
 from photopeak.core import Axis, Detector, EnergyWindow, Grid, PhotopeakError, scaling
 from photopeak.core.study import Json
+from photopeak.patients.blocks import paired
 from photopeak.patients.brain.head import EDGE_MM, SHAPE, Head
 from photopeak.physics.collimator import collimator
 from photopeak.physics.materials import ct_from_mu
-from photopeak.physics.nuclides import nuclide
+from photopeak.physics.nuclides import decay_during, nuclide
 from photopeak.physics.spect import Orbit, SpectCamera
 from photopeak.physics.spect_scatter import simulated_scatter
 
@@ -98,9 +99,8 @@ class HeadSpect:
 
     def _left(self) -> Float[np.ndarray, " view"]:
         """What decay leaves during each projection; the heads count at the same time."""
-        rate = math.log(2.0) / nuclide(self.nuclide).half_life_s
         start = self.seconds * np.tile(np.arange(self.views), 2)
-        return np.asarray(np.exp(-rate * start) * -np.expm1(-rate * self.seconds) / (rate * self.seconds))
+        return decay_during(nuclide(self.nuclide).half_life_s, start, self.seconds)
 
     def grid(self, frame: str) -> Grid:
         """Of the projections of all windows."""
@@ -158,21 +158,13 @@ def ct_of(
     head: Head, mu: Float32[np.ndarray, "z y x"], energy_kev: float, rng: np.random.Generator, frame: str
 ) -> tuple[Float32[np.ndarray, " _z _y _x"], Grid]:
     """A low-dose CT: CT numbers with noise, slices of one pixel, over the camera's field."""
-    thick = averaged(mu[2 * MARGIN_ROWS :], (2, 1, 1))
+    thick = paired(mu[2 * MARGIN_ROWS :])
     shown = _padded(ct_from_mu(thick, energy_kev), (2 * MATRIX, 2 * MATRIX), -1000.0)
     noisy = shown + np.float32(CT_NOISE_HU) * rng.standard_normal(shown.shape, np.float32)
     across = -0.5 * (2 * MATRIX - 1) * head.edge_mm
     spacing = (head.edge_mm, head.edge_mm, PIXEL_MM)
     grid = Grid.volume(shown.shape, scaling(spacing, (across, across, low_mm(head))), frame)
     return np.maximum(noisy, np.float32(LOWEST_HU)), grid
-
-
-def averaged(values: Float32[np.ndarray, " _z _y _x"], by: tuple[int, int, int]) -> Float32[np.ndarray, " _z _y _x"]:
-    """Means of blocks of voxels."""
-    for axis, n in enumerate(by):
-        parts = [values[(slice(None),) * axis + (slice(k, None, n),)] for k in range(n)]
-        values = np.asarray(sum(parts) / np.float32(n), np.float32) if n > 1 else values
-    return values
 
 
 def _padded(

@@ -6,19 +6,18 @@ chest to 64 × 64 pixels. Angles are DICOM's: 225° is right anterior, 45° left
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float32, UInt8
 
 from photopeak.core import Grid, scaling
 from photopeak.patients.blocks import Cut, Half, cut, halved, most_active
 from photopeak.patients.body import Body
 from photopeak.patients.ventricle import Shell
-from photopeak.physics.nuclides import nuclide
+from photopeak.physics.nuclides import decay_during, nuclide
 from photopeak.physics.spect import Orbit, SpectCamera
 from photopeak.physics.spect_scatter import simulated_scatter
 
@@ -121,11 +120,5 @@ def expected_counts(
     whole = np.zeros((len(WINDOWS), len(direct), MATRIX, MATRIX), np.float32)
     first, aside = (MATRIX - FIELD_ROWS) // 2, (WIDE - MATRIX) // 2
     whole[:, :, first : first + FIELD_ROWS] = out[:, :, MARGIN_ROWS:-MARGIN_ROWS, aside:-aside]
-    return whole * left(len(direct) // 2, seconds)[:, None, None].astype(np.float32)
-
-
-def left(views: int, seconds: float) -> Float[np.ndarray, " view"]:
-    """What decay leaves of the activity at the start during each projection; the heads count at the same time."""
-    rate = math.log(2.0) / TC99M.half_life_s
-    start = seconds * np.tile(np.arange(views), 2)
-    return np.asarray(np.exp(-rate * start) * -np.expm1(-rate * seconds) / (rate * seconds))
+    start = seconds * np.tile(np.arange(len(direct) // 2), 2)  # the heads count at the same time
+    return whole * decay_during(TC99M.half_life_s, start, seconds)[:, None, None].astype(np.float32)

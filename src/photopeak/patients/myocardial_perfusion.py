@@ -8,7 +8,6 @@ examination is written beside.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final
@@ -34,12 +33,12 @@ from photopeak.core import (
     Study,
     scaling,
 )
-from photopeak.core import Patient as Header
 from photopeak.core.references import references_of
 from photopeak.core.study import Json
 from photopeak.core.vocabulary import declare
 from photopeak.patients.blocks import Half, halved
 from photopeak.patients.coronary import (
+    CLASSES,
     Defect,
     HeartPlan,
     State,
@@ -48,9 +47,9 @@ from photopeak.patients.coronary import (
     perfusion,
     plan,
     score,
-    shares_of,
     summed,
 )
+from photopeak.patients.header import frame_of, header, patient_id
 from photopeak.patients.heart import Heart
 from photopeak.patients.heart_field import (
     EDGE_MM,
@@ -65,6 +64,7 @@ from photopeak.patients.heart_field import (
     expected_counts,
     orbit,
 )
+from photopeak.patients.mix import normalised, shares
 from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.static import FIRST_DAY
 from photopeak.patients.thorax import HEART_SHARE, Patient, healthy_body, with_heart
@@ -113,8 +113,8 @@ class MyocardialPerfusion:
             )
 
     def plans(self, patients: int, seed: int) -> Sequence[HeartPlan]:
-        shares = shares_of(self.mix)
-        return [plan(i, seed, shares) for i in range(patients)]
+        weights = normalised(shares(self.mix), CLASSES)
+        return [plan(i, seed, weights) for i in range(patients)]
 
     def case(self, plan: HeartPlan, streams: Streams) -> Case:
         body = healthy_body(plan, streams("anatomy"), EDGE_MM)
@@ -141,8 +141,8 @@ class MyocardialPerfusion:
         return share * self.mbq * 1e6 * left / patient.heart_ml
 
     def _case(self, scene: _Scene, streams: Streams, counts: UInt16[np.ndarray, "window view row column"]) -> Case:
-        name = f"mpi-{streams.seed}-{streams.patient:05d}"
-        frame = f"2.25.{int(hashlib.sha256(f'{name} {self.state}'.encode()).hexdigest()[:24], 16)}"
+        name = patient_id("mpi", streams)
+        frame = frame_of(f"{name} {self.state}")
         heads = tuple(f"detector {k}" for k in (1, 2) for _ in range(self.views))
         axes = (
             Axis("energy", len(WINDOWS), tuple(WINDOWS)),
@@ -163,7 +163,7 @@ class MyocardialPerfusion:
             "truth/sss": Measurement(summed(percent["stress"]), "1", region="left ventricle"),
             "truth/srs": Measurement(summed(percent["rest"]), "1", region="left ventricle"),
         }
-        who = _header(name, scene)
+        who = header(name, scene.patient.body.person)
         settings: dict[str, Json] = {"class": scene.plan.label, "state": self.state, "mbq": self.mbq}
         cites = references_of(MyocardialPerfusion)
         done = Record("simulate mpi", __version__, settings, tuple(entries), cites)
@@ -278,17 +278,3 @@ class _Scene:
 
 def _table(percent: Mapping[int, float]) -> tuple[Measurement, ...]:
     return tuple(Measurement(v, "%", region=SEGMENTS[k - 1]) for k, v in percent.items())
-
-
-def _header(name: str, scene: _Scene) -> Header:
-    """The header's patient: an ID of the cohort, never a name that could be somebody's."""
-    person = scene.patient.body.person
-    return Header(
-        name,
-        "PHOTOPEAK",
-        f"Virtual^{name.rsplit('-', 1)[1]}",
-        person.sex,
-        age_years=float(int(person.age_years)),
-        height_m=round(person.height_m, 2),
-        weight_kg=round(person.weight_kg, 1),
-    )

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from photopeak.core import PhotopeakError
 from photopeak.patients.difficulty import Difficulty
+from photopeak.patients.mix import normalised
 from photopeak.patients.streams import stream
 
 CLASSES = ("N", "M", "A", "M&A")
@@ -68,7 +68,7 @@ def mixed_plan(
 
     Plan *i* depends on the seed, the mix, the difficulty and *i* alone.
     """
-    shares = _shares(mix)
+    shares = normalised(mix, CLASSES)
     return [_draw(i, seed, shares, difficulty or Difficulty()) for i in range(patients)]
 
 
@@ -85,14 +85,6 @@ def published_plan(seed: int, difficulty: Difficulty | None = None) -> list[Pati
     metastases = _to_total([p.metastases for p in plans], PUBLISHED_METASTASES, MOST_METASTASES, rng)
     arthritis = _to_total([p.arthritis for p in plans], PUBLISHED_ARTHRITIS, MOST_ARTHRITIS, rng)
     return [replace(p, metastases=m, arthritis=a) for p, m, a in zip(plans, metastases, arthritis, strict=True)]
-
-
-def _shares(mix: Mapping[str, float]) -> dict[str, float]:
-    unknown = sorted(set(mix) - set(CLASSES))
-    total = sum(mix.values())
-    if unknown or total <= 0 or min(mix.values()) < 0:
-        raise PhotopeakError(f"mix {dict(mix)} is no mix. Remedy: give shares ≥ 0, not all 0, of {', '.join(CLASSES)}.")
-    return {c: mix.get(c, 0.0) / total for c in CLASSES}
 
 
 def _draw(index: int, seed: int, shares: Mapping[str, float], difficulty: Difficulty) -> PatientPlan:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
+
 from photopeak.core import PhotopeakError
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
@@ -103,3 +106,15 @@ def decay_factor(name: str, elapsed_s: float) -> float:
     523.5
     """
     return float(2.0 ** (-elapsed_s / nuclide(name).half_life_s))
+
+
+def decay_during(half_life_s: float, start_s: Float[np.ndarray, " ..."], seconds: float) -> Float[np.ndarray, " ..."]:
+    """Mean activity during measurements of ``seconds`` that begin at ``start_s``, of that at 0.
+
+    e^(−λ t) (1 − e^(−λ T)) / (λ T)
+
+    >>> decay_during(60.0, np.array([0.0, 60.0]), 1e-3).round(4)
+    array([1. , 0.5])
+    """
+    rate = np.log(2.0) / half_life_s
+    return np.asarray(np.exp(-rate * start_s) * -np.expm1(-rate * seconds) / (rate * seconds))

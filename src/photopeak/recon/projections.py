@@ -19,7 +19,7 @@ from photopeak.core import Acquisition, Axis, Grid, Image, PhotopeakError, Study
 from photopeak.core.grid import scaling
 from photopeak.dicom.modules import new_uid
 from photopeak.physics.collimator import COLLIMATORS, Collimator, collimator
-from photopeak.physics.nuclides import nuclide
+from photopeak.physics.nuclides import decay_during, nuclide
 from photopeak.physics.spect import Orbit
 from photopeak.recon.scatter import Windows, windows_around
 
@@ -282,8 +282,7 @@ def _decay(a: Acquisition, grid: Grid, order: list[int]) -> tuple[tuple[float, .
     place = [labels[:i].count(label) for i, label in enumerate(labels)]
     per_turn = max(place) + 1
     starts = np.array([[(t * per_turn + p) * frame_s for p in place] for t in range(turns)])
-    rate = np.log(2.0) / half_life
-    left = np.exp(-rate * starts) * -np.expm1(-rate * frame_s) / (rate * frame_s)
+    left = decay_during(half_life, starts, frame_s)
     return tuple(float(left[:, i].mean()) for i in order), frame_s * turns
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from fastapi import HTTPException
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session as Transaction
 from sqlalchemy.orm import aliased
 
 from photopeak.room.access import Caller
-from photopeak.room.schema import Assignment, Cohort, Read, Study
+from photopeak.room.schema import Assignment, Cohort, Read, Study, now
 
 
 def blinded(t: Transaction, reader: int, studies: Collection[int]) -> set[int]:
@@ -39,6 +40,18 @@ def to_be_read_blind(reader: int) -> Select[int]:
         .join(Cohort, Cohort.id == Assignment.cohort_key)
         .where(Assignment.reader_key == reader, Cohort.blind, ~finished)
     )
+
+
+def reveal(t: Transaction, key: int, caller: Caller) -> None:
+    """Note that a person sees what the network says, or refuse it to a blind reader.
+
+    Whatever was asked for: a reader who has seen it has seen it in every read that is not finished yet.
+    """
+    if blinded(t, caller.key, [key]):
+        raise HTTPException(403, "You are to read this study blind: finish your read first.")
+    mine = select(Read).where(Read.study_key == key, Read.reader_key == caller.key, Read.state == "draft")
+    for draft in t.scalars(mine.where(Read.revealed_at.is_(None))):
+        draft.revealed_at = now()
 
 
 def rows_for(t: Transaction, studies: Sequence[Study], caller: Caller) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from photopeak.room.explaining import Question
 from photopeak.room.marks import brushed, mirrored_ratio, outline_of, statistics
 from photopeak.room.results import image_of, images_of, latest_reading
 from photopeak.room.schema import Assignment, Read, Study, User, now
-from photopeak.room.shown import blinded
+from photopeak.room.shown import reveal
 
 router = APIRouter(prefix="/api", tags=["reads"])
 CohortKey = Annotated[int, Query(ge=0, le=2**31 - 1)]
@@ -45,18 +45,6 @@ def network(key: Key, request: Request, caller: Caller = needs("view")) -> dict[
         "documents": [{**d, "image": image_of(d)} for d in reading.documents],
         "waiting": study.due_at is not None,
     }
-
-
-def reveal(t: Transaction, key: int, caller: Caller) -> None:
-    """Note that a person sees what the network says, or refuse it to a blind reader.
-
-    Whatever was asked for: a reader who has seen it has seen it in every read that is not finished yet.
-    """
-    if blinded(t, caller.key, [key]):
-        raise HTTPException(403, "You are to read this study blind: finish your read first.")
-    mine = select(Read).where(Read.study_key == key, Read.reader_key == caller.key, Read.state == "draft")
-    for draft in t.scalars(mine.where(Read.revealed_at.is_(None))):
-        draft.revealed_at = now()
 
 
 @router.get("/studies/{key}/explanation")

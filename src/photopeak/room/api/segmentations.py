@@ -11,12 +11,11 @@ from photopeak.dicom.parse import parse
 from photopeak.dicom.seg_reading import SEGMENTATION, read_segments
 from photopeak.room.access import Caller, needs, room_of, study_of
 from photopeak.room.api.forms import Key
-from photopeak.room.api.reads import reveal
 from photopeak.room.api.studies import pictures_of
 from photopeak.room.display import planar
 from photopeak.room.schema import Instance, Series
 from photopeak.room.segmented import marks_of
-from photopeak.room.shown import blinded
+from photopeak.room.shown import blinded, reveal
 
 router = APIRouter(prefix="/api", tags=["files"])
 Uid = Annotated[str, Path(max_length=64, pattern=r"^[0-9.]+$")]

@@ -18,7 +18,7 @@ from photopeak.room.audit import Event, record
 from photopeak.room.display import Picture, Pictures, described, plane_bytes, volume_bytes
 from photopeak.room.projections import projections
 from photopeak.room.schema import Instance, NetworkReading, Report, Series, Study, TextReport, Version, now
-from photopeak.room.shown import blinded, rows_for
+from photopeak.room.shown import blinded, reveal, rows_for
 
 router = APIRouter(prefix="/api", tags=["studies"])
 SIDED = ("ribs", "clavicle", "scapula", "humerus", "forearm", "hand", "pelvis", "femur", "lower leg", "foot")
@@ -206,10 +206,9 @@ def import_text(key: Key, form: Text, request: Request, caller: Caller = needs("
 def lesion_map(key: Key, sha256: str, request: Request, caller: Caller = needs("view")) -> Response:
     """How likely each pixel of a view is a lesion, as eight-bit PNG; named by the network's reading."""
     room = room_of(request)
-    with room.database.reading() as t:
+    with room.database.writing() as t:
         check_visible(t.get(Study, key), caller)
-        if blinded(t, caller.key, [key]):
-            raise HTTPException(403, "You are to read this study blind: finish your read first.")
+        reveal(t, key, caller)
         readings = t.scalars(select(NetworkReading).where(NetworkReading.study_key == key)).all()
     known = {s for r in readings for d in r.documents for s in d.get("maps", {}).values()}
     if sha256 not in known:

@@ -55,8 +55,7 @@ def storage_classes() -> list[str]:
 class Contexts(list[PresentationContext]):
     """Presentation contexts that all associations share.
 
-    pynetdicom copies what is supported for each caller, 5,000 checked UIDs and a tenth of a second, though
-    negotiation only reads it.
+    pynetdicom copies what is supported for each caller and checks every UID anew, though negotiation only reads it.
     """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Contexts:
