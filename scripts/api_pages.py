@@ -14,9 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 def write(folder: Path) -> None:
     """One page for each module, and the index of them; pages of modules long gone are removed."""
     names = modules()
-    pages = {f"{name}.md": api_page(name) for name in names}
-    toc = "\n".join(names)
-    pages["index.md"] = f"# Python API\n\n```{{toctree}}\n:maxdepth: 1\n\n{toc}\n```\n"
+    pages = {f"{name}.md": api_page(name) + contents(inside(name, names)) for name in names}
+    # The package's own page stands beside its rooms: a reader of any page then sees the rooms and one of them
+    # opened, and Sphinx need not repeat every module of the house on every page.
+    pages["photopeak.md"] = api_page("photopeak")
+    pages["index.md"] = "# Python API\n" + contents(["photopeak", *inside("photopeak", names)])
     folder.mkdir(parents=True, exist_ok=True)
     for old in set(folder.glob("*.md")) - {folder / name for name in pages}:
         old.unlink()
@@ -33,6 +35,17 @@ def modules() -> list[str]:
     names = [".".join(f.relative_to(src).with_suffix("").parts).removesuffix(".__init__") for f in files]
     # Migrations are run by Alembic and cannot be imported by anybody else.
     return sorted(n for n in names if not n.endswith("_kernels") and ".migrations" not in n)
+
+
+def inside(package: str, names: list[str]) -> list[str]:
+    """The modules that lie directly in a package."""
+    return [name for name in names if name.rpartition(".")[0] == package]
+
+
+def contents(names: list[str]) -> str:
+    """The table that leads to pages; nothing where there are none."""
+    toc = "\n".join(names)
+    return f"\n```{{toctree}}\n:maxdepth: 1\n\n{toc}\n```\n" if names else ""
 
 
 def api_page(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,31 @@ install_import_hook(checked_modules(), "typechecker.checked")
 # The same examples every time, and no failure because a machine is busy: `benchmarks/run fuzz` looks for new ones.
 settings.register_profile("ours", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")
+
+
+#: what tells a new Python process to measure coverage
+COVERAGE = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tests marked ``untraced`` start no measured processes, and their fixtures are not measured either.
+
+    Tracing makes plain Python half as fast again or worse, so whole studies, pages of documentation and
+    thousands of generated inputs run without; the smaller tests beside them cover the same code.
+    """
+    if not item.get_closest_marker("untraced"):
+        return (yield)
+    kept = {name: os.environ.pop(name) for name in COVERAGE if name in os.environ}
+    measured = getattr(item.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    if measured:
+        measured.pause()
+    try:
+        return (yield)
+    finally:
+        os.environ.update(kept)
+        if measured:
+            measured.resume()
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.untraced
+
 
 @pytest.mark.parametrize(("tools", "status"), [("", 0), ("required", 1)])
 @pytest.mark.parametrize("workers", ["0", "2"])

@@ -33,6 +33,8 @@ from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.protocol import Clinic
 
+pytestmark = pytest.mark.untraced
+
 
 @pytest.fixture(scope="module")
 def normal() -> Study:

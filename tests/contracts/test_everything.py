@@ -14,6 +14,8 @@ from photopeak.core.contracts import check_operator, check_source, check_step
 from photopeak.core.references import bibliography, references_of
 from photopeak.patients.protocol import Clinic, protocols
 
+pytestmark = pytest.mark.untraced
+
 _spec = importlib.util.spec_from_file_location("contract_examples", Path(__file__).with_name("examples.py"))
 assert _spec is not None
 assert _spec.loader is not None

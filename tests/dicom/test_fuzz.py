@@ -14,6 +14,8 @@ from tests.dicom.dicom_samples import seeds
 from tests.dicom.hostile import outcome_of
 from tests.dicom.mutate import MUTATORS, elements, mutated
 
+pytestmark = pytest.mark.untraced
+
 SAMPLES = seeds()
 SLOW_S = 8.0  # four times the promise: tests share their machine, the benchmark has the figure
 

@@ -27,7 +27,7 @@ from photopeak.dicom.codes import NUCLIDES, VIEWS
 from photopeak.dicom.encoding import TRANSFER_SYNTAXES
 
 # Type checks under test draw random numbers, which hypothesis would rather not see inside strategies.
-pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+pytestmark = [pytest.mark.untraced, pytest.mark.filterwarnings("ignore:Do not use the `random` module")]
 
 TEXT_FACTS = ("ProtocolName", "StationName", "SeriesDescription")
 # Without shrinking: a failing study is small enough to read, and shrinking one takes minutes.

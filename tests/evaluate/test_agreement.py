@@ -22,6 +22,8 @@ from photopeak.evaluate.agreement import (
 from photopeak.evaluate.outlines import Outline
 from photopeak.evaluate.summary import Resampling
 
+pytestmark = pytest.mark.untraced
+
 SHAPE = (60, 60)
 FEW = Resampling(resamples=200)
 # The well-known example of ten subjects, fourteen raters and five categories.

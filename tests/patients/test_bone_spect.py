@@ -18,6 +18,8 @@ from photopeak.physics.spect import SpectCamera
 from photopeak.recon.reconstruct import MuFromCt, Reconstruct
 from tests.patients.spect_cohorts import image, only, simulated
 
+pytestmark = pytest.mark.untraced
+
 VIEWS = 16
 
 

@@ -12,6 +12,7 @@ from photopeak.patients.thyroid import Thyroid
 
 ray = pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
 pytestmark = [
+    pytest.mark.untraced,
     pytest.mark.timeout(300),
     pytest.mark.xdist_group("ray"),
     # Ray leaves sockets and processes to the garbage collector.

@@ -22,7 +22,7 @@ from photopeak.patients.head_spect import PIXEL_MM, HeadSpect
 from photopeak.recon.em import osem
 from tests.patients.spect_cohorts import image, only, simulated
 
-pytestmark = pytest.mark.timeout(400)  # a simulated SPECT/CT and its reconstruction
+pytestmark = [pytest.mark.untraced, pytest.mark.timeout(400)]  # a simulated SPECT/CT and its reconstruction
 VIEWS, SECONDS = 8, 300.0  # as many counts as 60 views of 40 s
 MBQ = 5.0
 SLICES = slice(69, 101)  # of the coarse head: the striata, and 20 mm above and below

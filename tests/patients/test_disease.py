@@ -12,6 +12,8 @@ from photopeak.patients.disease import draw_disease, vary
 from photopeak.patients.lesions import paint
 from tests.patients.disease_bodies import healthy, plan, viewing
 
+pytestmark = pytest.mark.untraced
+
 
 def draw(which, difficulty=Difficulty(), seed=1, **more):  # noqa: B008
     return draw_disease(healthy(), which, difficulty, viewing, np.random.default_rng(seed), **more)

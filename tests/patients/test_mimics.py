@@ -13,6 +13,8 @@ from photopeak.patients.metastasis import BoneIndex
 from photopeak.patients.mimics import MAKERS, Site, draw_mimics, table
 from tests.patients.disease_bodies import healthy
 
+pytestmark = pytest.mark.untraced
+
 
 def site(seed=1, sex="M"):
     body = healthy(sex=sex)

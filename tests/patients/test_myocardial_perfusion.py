@@ -18,6 +18,8 @@ from photopeak.patients.protocol import Clinic, counts_hash
 from photopeak.recon.projections import projections
 from tests.patients.spect_cohorts import image, only, simulated
 
+pytestmark = pytest.mark.untraced
+
 VIEWS = 8
 
 

@@ -4,8 +4,12 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.protocol import Clinic, counts_hash
+
+pytestmark = pytest.mark.untraced
 
 SCRIPT = """
 from photopeak.patients.bone_scan import BoneScan

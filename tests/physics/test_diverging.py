@@ -17,6 +17,8 @@ from photopeak.physics.diverging import DivergingCamera, FanBeam, Pinhole
 from photopeak.physics.spect import Orbit, SpectCamera
 from photopeak.recon.em import osem
 
+pytestmark = pytest.mark.untraced
+
 LEHR = COLLIMATORS["Siemens LEHR"]
 GRID = Grid.volume((21, 21, 21), scaling((4.0, 4.0, 4.0)))
 PINHOLE = DivergingCamera(

@@ -19,6 +19,8 @@ from photopeak.physics.physics import Physics
 from photopeak.recon.em import osem
 from photopeak.recon.pet import PetMeasurement, osem_with_scatter
 
+pytestmark = pytest.mark.untraced
+
 CRYSTALS = 240
 FACE_MM = 2.0 * math.pi * 300.0 / CRYSTALS
 TIMED = PetScanner(300.0, CRYSTALS, 5, 24.0, 141, tof=TimeOfFlight(400.0, 9, 250.0))

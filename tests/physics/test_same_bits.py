@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.untraced
+
 CODE = """
 import hashlib
 import numpy as np

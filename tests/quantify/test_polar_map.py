@@ -28,6 +28,8 @@ from photopeak.quantify.polar_map import (
 )
 from photopeak.quantify.ventricle_fit import fitted, given
 
+pytestmark = pytest.mark.untraced
+
 EDGE, N = 6.6, 48
 TRUE = Shell.towards((22.0, -15.0, 8.0), 48.0, 27.0, 25.0, 56.0, 19.0)
 GRID = Grid.volume((N, N, N), scaling((EDGE,) * 3, (-0.5 * (N - 1) * EDGE,) * 3), "1.2.3")

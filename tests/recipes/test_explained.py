@@ -11,6 +11,8 @@ from photopeak.cli import root
 from photopeak.learning.bundles import load_bundle
 from photopeak.recipes import explained as e
 
+pytestmark = pytest.mark.untraced
+
 RESULTS = Path(__file__).resolve().parents[2] / "results" / "R1-explain"
 
 

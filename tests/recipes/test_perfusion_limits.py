@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from photopeak.patients.myocardial_perfusion import MyocardialPerfusion
 from photopeak.quantify.perfusion_scores import Limits, scored
 from photopeak.quantify.polar_map import of_segments
 from photopeak.recipes.perfusion_limits import normal_maps, normals
+
+pytestmark = pytest.mark.untraced
 
 
 def test_a_normal_patient_is_mapped_in_both_ways_and_is_normal():

@@ -16,6 +16,8 @@ from photopeak.recipes import leak, reader_study
 from photopeak.recipes.difficulty import CANDIDATES
 from photopeak.recipes.reader import PRESETS
 
+pytestmark = pytest.mark.untraced
+
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 

@@ -19,6 +19,8 @@ from photopeak.patients.protocol import Clinic
 from photopeak.recipes.bundle_readings import readings_of
 from photopeak.recipes.training import Course, _course_of, _restore_regions, train_reader
 
+pytestmark = pytest.mark.untraced
+
 CPU = torch.device("cpu")
 
 

@@ -17,6 +17,8 @@ from photopeak.recon.priors import Pairwise
 from photopeak.recon.regularised import bsrem, osl, svrg
 from photopeak.recon.sart import sart
 
+pytestmark = pytest.mark.untraced
+
 GRID = Grid.volume((4, 14, 14), scaling((8.0, 8.0, 8.0)))
 PRIOR = Pairwise("relative", 2.0)
 BETA = 1.0

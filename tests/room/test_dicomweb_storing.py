@@ -14,6 +14,8 @@ from photopeak.room.room import Room
 from photopeak.room.schema import Audit
 from tests.room.dicomweb_peers import as_bytes, calling, image
 
+pytestmark = pytest.mark.untraced
+
 KIND = 'multipart/related; type="application/dicom"; boundary=b'
 WEB = "/dicomweb"
 

@@ -25,6 +25,8 @@ from photopeak.room.several_readers import start_cohort
 from tests.room.node_peers import image, make_room, put
 from tests.room.room_people import PASSWORD, Browser, People, browser, routes_of
 
+pytestmark = pytest.mark.untraced
+
 EXAMPLES = 15
 THERE = {"key": 1, "study": 1, "report": 1, "number": 0, "sha256": "0" * 64}
 """Parameters of paths under which there is something."""
