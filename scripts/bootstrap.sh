@@ -1,6 +1,10 @@
 # Sourced by ./run, ./test and benchmarks/run, which set $root. `bootstrap EXTRAS` leaves a ready .venv
 # and $python; at once where nothing changed. The work itself is in bootstrap.py.
 
+# Where Python is told to keep nothing it has compiled, every start of a command compiles 1,300 modules anew,
+# which takes longer than all else it does.
+unset PYTHONDONTWRITEBYTECODE
+
 find_python() {
   for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
     [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
