@@ -6,7 +6,7 @@ scheme 99PHOTOPEAK, with its meaning in words.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 
 class Concept(NamedTuple):
@@ -96,3 +96,34 @@ def site(region: str) -> tuple[Concept, Concept | None]:
     if first in SIDES:
         return SITES.get(rest, SKELETON), SIDES[first]
     return SITES.get(region, SKELETON), None
+
+
+_FINDINGS: Final = {(c.scheme, c.value): name for name, c in FINDINGS.items()}
+_SITES: Final = {(c.scheme, c.value): name for name, c in SITES.items()}
+_SIDES: Final = {(c.scheme, c.value): name for name, c in SIDES.items()}
+
+
+def key_of(sequence: Any) -> tuple[str, str]:
+    """Scheme and value of a sequence of one code; empty where there is none."""
+    if not sequence:
+        return "", ""
+    return str(sequence[0].get("CodingSchemeDesignator", "")), str(sequence[0].get("CodeValue", ""))
+
+
+def finding_of(scheme: str, value: str) -> str:
+    """Our name of a finding's code, "" for one that we do not know.
+
+    >>> finding_of("SCT", "94222008")
+    'metastasis'
+    """
+    return _FINDINGS.get((scheme, value), "")
+
+
+def region_of(where: tuple[str, str], side: tuple[str, str]) -> str:
+    """Our name of a site with its side, each as scheme and value; "" for a site that we do not know.
+
+    >>> region_of(("SCT", "113197003"), ("SCT", "7771000"))
+    'left ribs'
+    """
+    known = _SITES.get(where, "")
+    return f"{_SIDES.get(side, '')} {known}".strip() if known else ""

@@ -21,9 +21,6 @@ from photopeak.dicom.checked import CONVERSION_ERRORS, quiet_conversion
 SEGMENTATION: Final = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """Segmentation and Label Map Segmentation Storage."""
 MOST_PIXELS: Final = 2**28
-_FINDINGS: Final = {(c.scheme, c.value): name for name, c in codes.FINDINGS.items()}
-_SITES: Final = {(c.scheme, c.value): name for name, c in codes.SITES.items()}
-_SIDES: Final = {(c.scheme, c.value): name for name, c in codes.SIDES.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,22 +105,16 @@ def _source(dataset: Dataset, item: Dataset, name: str) -> tuple[str, int]:
     )
 
 
-def _key(sequence: Any) -> tuple[str, str]:
-    if not sequence:
-        return "", ""
-    return str(sequence[0].get("CodingSchemeDesignator", "")), str(sequence[0].get("CodeValue", ""))
-
-
 def _finding(segment: Dataset) -> str:
-    return _FINDINGS.get(_key(segment.get("SegmentedPropertyTypeCodeSequence")), "")
+    return codes.finding_of(*codes.key_of(segment.get("SegmentedPropertyTypeCodeSequence")))
 
 
 def _region(segment: Dataset, label: str) -> str:
     """The site with its side: the label's where it names one, since segments of ours keep the side there."""
     anatomy = segment.get("AnatomicRegionSequence") or []
-    site = _SITES.get(_key(anatomy), "")
+    site = codes.region_of(codes.key_of(anatomy), ("", ""))
     if not site:
         return ""
-    side = _SIDES.get(_key(anatomy[0].get("AnatomicRegionModifierSequence") or []), "")
     named = [f"{s} {site}" for s in codes.SIDES if f"{s} {site}" in label]
-    return named[0] if named else f"{side} {site}".strip()
+    side = codes.key_of(anatomy[0].get("AnatomicRegionModifierSequence"))
+    return named[0] if named else codes.region_of(codes.key_of(anatomy), side)

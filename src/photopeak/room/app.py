@@ -26,11 +26,11 @@ from photopeak.room.api import (
     files,
     imports,
     models,
+    outlines,
     patients,
     planning,
     reads,
     reports,
-    segmentations,
     session,
     studies,
     worklist,
@@ -80,7 +80,7 @@ def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callabl
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StarletteError)(_plain_error)
     parts = (
-        session, worklist, studies, reads, reports, files, imports, segmentations, cohorts, models, admin, planning,
+        session, worklist, studies, reads, reports, files, imports, outlines, cohorts, models, admin, planning,
         patients,
     )  # fmt: skip
     if room.settings.oidc_issuer:

@@ -74,7 +74,7 @@ export function Findings(props: Props) {
       <label class="comment">Comment
         <textarea rows={2} disabled={shut} value={draft.document.comment} onInput={(e) => draft.change((doc) => ({ ...doc, comment: e.currentTarget.value }), 'comment')} />
       </label>
-      {!shut && <Segmentations study={props.study} draft={draft} />}
+      {!shut && <Outlines study={props.study} draft={draft} />}
       {draft.others.length > 0 && <p class="hint">Also read by {draft.others.map((o) => `${o.reader}: metastasis ${o.document.metastasis}, arthritis ${o.document.arthritis}`).join('; ')}</p>}
       {draft.fault && <p class="fault" role="alert">{draft.fault}</p>}
       <footer>
@@ -92,17 +92,17 @@ export function Findings(props: Props) {
   )
 }
 
-/** Segmentations that came with the study, to take their outlines as marks of one's own. */
-function Segmentations({ study, draft }: { study: number; draft: Draft }) {
+/** Segmentations and reports that came with the study, to take their outlines as marks of one's own. */
+function Outlines({ study, draft }: { study: number; draft: Draft }) {
   const [there, setThere] = useState<{ sop: string; title: string }[]>([])
   const [said, setSaid] = useState('')
   useEffect(() => {
-    get<{ sop: string; title: string }[]>(`/api/studies/${study}/segmentations`).then(setThere, () => setThere([]))
+    get<{ sop: string; title: string }[]>(`/api/studies/${study}/outlines`).then(setThere, () => setThere([]))
   }, [study])
   const take = async (sop: string) => {
     try {
       await draft.begin()
-      const { marks, left_out } = await get<{ marks: Mark[]; left_out: string[] }>(`/api/studies/${study}/segmentations/${sop}`)
+      const { marks, left_out } = await get<{ marks: Mark[]; left_out: string[] }>(`/api/studies/${study}/outlines/${sop}`)
       const have = new Set(draft.document.marks.map((m) => m.id))
       const fresh = marks.filter((m) => !have.has(m.id))
       if (fresh.length) draft.change((doc) => ({ ...doc, marks: [...doc.marks, ...fresh] }))
@@ -113,8 +113,8 @@ function Segmentations({ study, draft }: { study: number; draft: Draft }) {
   }
   if (!there.length) return null
   return (
-    <details class="segmentations">
-      <summary>{there.length} segmentation{there.length > 1 ? 's' : ''} of this study</summary>
+    <details class="outlines">
+      <summary>Outlines that came with the study: {there.length}</summary>
       {there.map((s) => <p key={s.sop}>{s.title} <button onClick={() => void take(s.sop)}>Take its outlines</button></p>)}
       {said && <p class="hint" role="status">{said}</p>}
     </details>
