@@ -172,7 +172,7 @@ def _case(protocol: FdgBody, scene: Scene, scan: Scan, truth: tuple[Half, Half],
     grid = scene.grid(frame_of(name))
     noise = streams("ct").normal(0.0, CT_NOISE_HU, truth[1].shape)
     hu = np.maximum(ct_from_mu(truth[1], ENERGY_KEV) + noise, LOWEST_HU).astype(np.float32)
-    mask = scene.cut(lesion_mask(scene.body.uptake.shape, [one for one, _ in scene.lesions]))  # type: ignore[arg-type]
+    mask = scene.cut(lesion_mask(scene.body.uptake.shape, [one for one, _ in scene.lesions]))
     entries: dict[str, Entry] = {
         "counts": Image(scan.counts, scan.sinogram, "{counts}"),
         "activity": Image(scan.image, grid, "Bq/ml"),

@@ -83,7 +83,7 @@ def with_fdg(made: tuple[Body, float], anatomy: np.random.Generator, tracer: np.
     names = (*body.names, *dict.fromkeys(b.name for b in extra if b.name not in body.names))
     names = (*names, *(n for n in ("left ventricle", "blood pool") if n not in names))
     origin = np.array(body.origin_mm)
-    canvas = Canvas(body.voxel_mm, origin, body.uptake.shape, uptake.ravel(), mu.ravel(), label.ravel(), (0, 0, 0))  # type: ignore[arg-type]
+    canvas = Canvas(body.voxel_mm, origin, body.uptake.shape, uptake.ravel(), mu.ravel(), label.ravel(), (0, 0, 0))
     paint_blobs(canvas, extra, names)
     uptake[bone], mu[bone], label[bone] = kept
     done = dataclasses.replace(body, uptake=uptake, mu_per_cm=mu, label=label, names=names)
@@ -116,7 +116,7 @@ def _by_structure(
     """SUV by the structure that owns a voxel; muscle and the rim of fat are told apart by the canvas."""
     table = np.zeros(256, np.float32)
     table[1 : len(body.names)] = [told.get(n, told["marrow"] * share_of_marrow(n)) for n in body.names[1:]]
-    uptake = table[label]
+    uptake: Float32[np.ndarray, "z y x"] = table[label]
     z, y, x = (np.arange(n) & (SIDE - 1) for n in label.shape)
     uptake *= tile(body.voxel_mm, "soft")[z[:, None, None], y[None, :, None], x[None, None]] ** EVEN
     # The canvas has muscle at ``soft`` and fat at 0.6 of it, patchy, times how full a voxel of the skin is; where a
