@@ -173,7 +173,9 @@ def test_what_does_not_belong_together_is_refused(made, tmp_path):
     words = ["recon-pet", str(folder / "prompts.hs"), *COMMON, "--out", str(tmp_path / "o")]
     assert "same scanner" in str(CliRunner().invoke(root, [*words, "--randoms", str(other)]).exception)
     per_mm = write_interfile(Image(np.full(GRID.shape, 40.0, np.float32), GRID, "1/cm"), tmp_path / "hu.hv")
-    assert "no attenuation at 511 keV" in str(CliRunner().invoke(root, [*words, "--attenuation", str(per_mm)]).exception)
+    assert "no attenuation at 511 keV" in str(
+        CliRunner().invoke(root, [*words, "--attenuation", str(per_mm)]).exception
+    )
     nowhere = tmp_path / "nowhere.hv"
     nowhere.write_text("\n".join(k for k in per_mm.read_text().splitlines() if "offset" not in k))
     per_mm.with_suffix(".v").rename(nowhere.with_suffix(".v"))

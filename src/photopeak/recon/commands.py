@@ -93,13 +93,12 @@ def recon_pet(
     Writes Interfile, a picture and the settings, and a DICOM PT series where everything that it has to state is known:
     in Bq/ml with a measured calibration, else in counts.
     """
-    from photopeak.recon.interfile_pet import read_pet
+    from photopeak.recon.interfile_pet import read_pet, scanner_of
     from photopeak.recon.pet_running import (
         PetReconstruction,
         finished,
         measurement,
         reconstructed,
-        scanner_of,
         write_results,
     )
 

@@ -13,6 +13,7 @@ that they join, and a line whose ends are swapped has its rings swapped as well.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def write_pet(counts: Num[np.ndarray, "angle plane radial"], scanner: PetScanner
         for which, plane in ((~swapped, same[p]), (swapped, other[p])):
             stir[plane].reshape(-1)[bins[which]] = counts[:, p][which]
     starts = np.cumsum([0, *sizes])
-    ordered = [stir[a:b].transpose(1, 0, 2).reshape(-1) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    ordered = [stir[a:b].transpose(1, 0, 2).reshape(-1) for a, b in itertools.pairwise(starts)]
     with whole_file(data) as part:
         part.write_bytes(np.concatenate(ordered).astype("<f4").tobytes())
     with whole_file(path) as part:
@@ -98,11 +99,12 @@ def _order(path: Path, keys: Mapping[str, str]) -> bool:
         raise wrong(path, "applied corrections", f"{keys['applied corrections']} data are not read; raw ones are")
     if number(path, keys, "number of dimensions") != 4 or "timing" in keys.get("matrix axis label [5]", ""):
         raise wrong(path, "number of dimensions", "4 are read (segment, view, axial, tangential), no time of flight")
-    labels = tuple(keys.get(f"matrix axis label [{k}]", "").lower() for k in (4, 3, 2, 1))
-    if labels[3] != "tangential coordinate" or labels[:3] not in ORDERS:
+    segment, second, third, fastest = (keys.get(f"matrix axis label [{k}]", "").lower() for k in (4, 3, 2, 1))
+    labels = (segment, second, third)
+    if fastest != "tangential coordinate" or labels not in ORDERS:
         known = "; ".join(", ".join(order) for order in ORDERS)
-        raise wrong(path, "matrix axis label", f"{labels} is not read; {known}, each with tangential coordinate, are")
-    return ORDERS[labels[:3]]
+        raise wrong(path, "matrix axis label", f"{(*labels, fastest)} is not read; {known}, each with tangential coordinate, are")
+    return ORDERS[labels]
 
 
 def _layout(path: Path, keys: Mapping[str, str]) -> _Layout:
@@ -196,7 +198,9 @@ def _by_plane(
 def _sorted(
     layout: _Layout,
 ) -> tuple[
-    Int[np.ndarray, "angle radial"], Bool[np.ndarray, "angle radial"], tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]
+    Int[np.ndarray, "angle radial"],
+    Bool[np.ndarray, "angle radial"],
+    tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]],
 ]:
     """Where our bins lie in a sinogram of the file, which have their ends swapped, and our planes, as they are and
     with rings swapped, in the file."""

@@ -53,7 +53,9 @@ class PetReconstruction:
     subsets: int = field(default=8, metadata={"help": "Parts of the angles that are taken in turn."})
     scatter: Literal["none", "model", "tails"] = field(
         default="none",
-        metadata={"help": "Single-scatter simulation, as it is (model) or scaled to what is beside the patient (tails)."},
+        metadata={
+            "help": "Single-scatter simulation, as it is (model) or scaled to what is beside the patient (tails)."
+        },
     )
     rounds: int = field(default=2, metadata={"help": "How often scatter is estimated anew from the image."})
     voxel_mm: float = field(default=4.0, metadata={"help": "Edge of a voxel across the axis."})
@@ -80,7 +82,7 @@ def measurement(
 ) -> PetMeasurement:
     """The prompts with what belongs to them; sinograms of another scanner are refused."""
     scanner = scanner_of(prompts)
-    beside = []
+    beside: list[Tensor | None] = []
     for path in (randoms, normalisation):
         if path is None:
             beside.append(None)
@@ -156,7 +158,9 @@ def patient_grid(grid: Grid, first_ring_mm: tuple[float, float, float], frame: s
     lowest = z - (grid.shape[0] - 1) * spacing["z"]
     origin = (x + float(low[0]), y + float(low[1]), lowest)
     return Grid.volume(
-        (grid.shape[0], grid.shape[1], grid.shape[2]), scaling((spacing["x"], spacing["y"], spacing["z"]), origin), frame
+        (grid.shape[0], grid.shape[1], grid.shape[2]),
+        scaling((spacing["x"], spacing["y"], spacing["z"]), origin),
+        frame,
     )
 
 
@@ -185,7 +189,7 @@ def finished(
     if step.bq_ml_per_unit:
         if not seconds:
             raise PhotopeakError(
-                "image duration (sec)[1]: the sinogram does not say how long it was counted, so it cannot become Bq/ml. "
+                "image duration (sec)[1]: the sinogram does not say how long it was counted, so there are no Bq/ml. "
                 "Remedy: mend the header, or leave --bq-ml-per-unit out, and the image is in counts."
             )
         if not bool((measured.mu > 0).any()):
@@ -202,9 +206,7 @@ def finished(
     return image, None if why else _dicom(step, measured, prompts, image, stated), why
 
 
-def _dicom(
-    step: PetReconstruction, measured: PetMeasurement, prompts: Study, image: Image, stated: Stated
-) -> Study:
+def _dicom(step: PetReconstruction, measured: PetMeasurement, prompts: Study, image: Image, stated: Stated) -> Study:
     grid = patient_grid(image.grid, stated.first_ring_mm, stated.frame)
     calibrated = image.unit == "Bq/ml"
     corrected = calibrated and stated.tracer.half_life_s is not None
