@@ -155,10 +155,10 @@ READERS_SUV = 7.0
 
 
 def fdg(path: Path) -> None:
-    """Greatest SUV from the front, SUV 0 to 7, of the first patient of each class; the stage is the truth's."""
+    """Greatest SUV from the front, SUV 0 to 7, of the k-th patient for the k-th class; the stage is the truth's."""
     tiles, captions = [], []
-    for label, words in STAGES.items():
-        case = Clinic(FdgBody(mix=f"{label}=1"), 1, SEED).case(0)
+    for k, (label, words) in enumerate(STAGES.items()):
+        case = Clinic(FdgBody(mix=f"{label}=1"), k + 1, SEED).case(k)
         suv = run(SuvBw(), case.study.only("activity"))["suv/bw"].values  # type: ignore[union-attr]
         shown = 255 - 255 * np.clip(suv.max(1)[::-1] / READERS_SUV, 0.0, 1.0)
         sheet = Picture.fromarray(shown.astype(np.uint8)[:, 8:-8])
@@ -168,9 +168,8 @@ def fdg(path: Path) -> None:
         tnm = " ".join(str(truth[k]) for k in "tnm")  # type: ignore[index,call-overload]
         captions.append(f"{words}: {tnm}, {truth['stage']}" if truth["t"] else words)  # type: ignore[index,call-overload]
     tallest = max(len(t) for t in tiles)
-    row([np.pad(t, ((0, tallest - len(t)), (0, 0)), constant_values=255) for t in tiles], captions).save(
-        path, optimize=True
-    )
+    tiles = [np.pad(t, ((0, tallest - len(t)), (0, 0)), constant_values=255) for t in tiles]
+    beside(tiles, captions).convert("L").save(path, optimize=True)
 
 
 HEARTS = {
@@ -354,7 +353,13 @@ def marked(counts: np.ndarray, case: Case) -> np.ndarray:
 
 
 def row(tiles: list[np.ndarray], captions: list[str]) -> Picture.Image:
-    """Pictures side by side with a caption above each."""
+    """Pictures side by side with a caption above each, in few colours."""
+    # Poisson noise does not compress: fewer colours keep the repository small and look the same.
+    return beside(tiles, captions).quantize(128, method=Picture.Quantize.FASTOCTREE)
+
+
+def beside(tiles: list[np.ndarray], captions: list[str]) -> Picture.Image:
+    """The same in all colours."""
     gap, head = 10, 26
     width = sum(t.shape[1] for t in tiles) + gap * (len(tiles) + 1)
     sheet = Picture.new("RGB", (width, tiles[0].shape[0] + head + gap), (255, 255, 255))
@@ -363,8 +368,7 @@ def row(tiles: list[np.ndarray], captions: list[str]) -> Picture.Image:
         pen.text((x + 2, 3), caption, fill=(60, 60, 60), font=font)
         sheet.paste(Picture.fromarray(tile), (x, head))
         x += tile.shape[1] + gap
-    # Poisson noise does not compress: fewer colours keep the repository small and look the same.
-    return sheet.quantize(128, method=Picture.Quantize.FASTOCTREE)
+    return sheet
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ class _Grower:
         axes = vectors(half[:, None] * np.eye(3))
         number = len(self.found) + 1
         one = Lesion(
-            number, "metastasis", site, "", side_of(site), vector(centre), axes, 1.0, 1.0, within, roughness=0.12
+            number, "metastasis", site, "", side_of(site), vector(centre), axes, 1.0, 1.0, within, roughness=0.08
         )
         laid = deposit(self.body, one, self.rng)
         share = np.clip(laid.uptake, 0.0, 1.0)  # ``added`` 1 and ``factor`` 1: how full each voxel is
