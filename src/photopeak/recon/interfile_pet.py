@@ -103,7 +103,11 @@ def _order(path: Path, keys: Mapping[str, str]) -> bool:
     labels = (segment, second, third)
     if fastest != "tangential coordinate" or labels not in ORDERS:
         known = "; ".join(", ".join(order) for order in ORDERS)
-        raise wrong(path, "matrix axis label", f"{(*labels, fastest)} is not read; {known}, each with tangential coordinate, are")
+        raise wrong(
+            path,
+            "matrix axis label",
+            f"{(*labels, fastest)} is not read; {known}, each with tangential coordinate, are",
+        )
     return ORDERS[labels]
 
 
