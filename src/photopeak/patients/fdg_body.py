@@ -57,6 +57,7 @@ from photopeak.physics.materials import ct_from_mu, mu_per_cm
 WIDTH: Final = 152
 TOP, BOTTOM = ((0.0, -13.0, 1668.0), "head"), ((0.0, 0.0, 690.0), "pelvis")
 CHEST: Final = ((0.0, 0.0, 1245.0), (0.0, 0.0, 1470.0))
+REACHES: Final = {"body": "skull base to mid thigh", "chest": "chest"}
 CT_NOISE_HU, LOWEST_HU = 18.0, -1024.0
 WAITED_MIN: Final = (62.0, 5.0)
 
@@ -253,7 +254,7 @@ def _stated(scene: Scene, beds: Beds, streams: Streams) -> Acquisition:
         modality="PT",
         manufacturer="PHOTOPEAK",
         model="virtual PET/CT",
-        description="FDG PET/CT, skull base to mid thigh, simulated",
+        description=f"FDG PET/CT, {REACHES[scene.reach]}, simulated",
         started_at=start,
         duration_s=beds.duration_s,
         radiopharmaceuticals=(tracer,),
