@@ -8,6 +8,7 @@ pictures/explanation.png what that rests on
 pictures/recon.png       a virtual bone SPECT/CT, reconstructed in four ways
 pictures/datscan.png     DaTscan SPECT, MR and CT: a normal striatum and three stages of Parkinson's disease
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
+pictures/fdg.png         FDG PET of the body: a normal examination and three stages of lung cancer, greatest SUV
 pictures/perfusion.png   hearts without and with defects: slices on their own axes, and polar maps
 """
 
@@ -28,11 +29,13 @@ from photopeak.patients.brain import draw_variation
 from photopeak.patients.datscan import DatScan
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.dopamine import DopaminePlan
+from photopeak.patients.fdg_body import FdgBody
 from photopeak.patients.protocol import Case, Clinic
 from photopeak.patients.sheet import grey
 from photopeak.patients.streams import stream
 from photopeak.patients.thyroid import DISEASES, Thyroid
 from photopeak.physics.spect import Orbit, SpectCamera
+from photopeak.quantify.suv import SuvBw
 from photopeak.recon.em import osem
 from photopeak.recon.fbp import fbp
 from photopeak.recon.picture import views
@@ -59,6 +62,7 @@ def main() -> None:
     row(tiles, list(DISEASES)).save(FOLDER / "thyroid.png", optimize=True)
     row(*tomography_panels()).save(FOLDER / "tomography.png", optimize=True)
 
+    fdg(FOLDER / "fdg.png")
     perfusion(FOLDER / "perfusion.png")
     read_patient(FOLDER / "reading.png")
     explained(FOLDER / "explanation.png")
@@ -144,6 +148,28 @@ def hot(values: np.ndarray) -> np.ndarray:
 def shades(values: np.ndarray) -> np.ndarray:
     """Numbers from 0 to 1 as grey, bright is high."""
     return np.repeat((255 * np.clip(values, 0.0, 1.0)).astype(np.uint8)[..., None], 3, -1)
+
+
+STAGES = {"normal": "normal", "local": "no nodes", "nodal": "nodes", "metastatic": "metastases"}
+READERS_SUV = 7.0
+
+
+def fdg(path: Path) -> None:
+    """Greatest SUV from the front, SUV 0 to 7, of the k-th patient for the k-th class; the stage is the truth's."""
+    tiles, captions = [], []
+    for k, (label, words) in enumerate(STAGES.items()):
+        case = Clinic(FdgBody(mix=f"{label}=1"), k + 1, SEED).case(k)
+        suv = run(SuvBw(), case.study.only("activity"))["suv/bw"].values  # type: ignore[union-attr]
+        shown = 255 - 255 * np.clip(suv.max(1)[::-1] / READERS_SUV, 0.0, 1.0)
+        sheet = Picture.fromarray(shown.astype(np.uint8)[:, 8:-8])
+        sheet = sheet.resize((2 * sheet.width, 2 * sheet.height), Picture.Resampling.BICUBIC)
+        tiles.append(np.asarray(sheet))
+        truth = case.documents["truth.json"]
+        tnm = " ".join(str(truth[k]) for k in "tnm")  # type: ignore[index,call-overload]
+        captions.append(f"{words}: {tnm}, {truth['stage']}" if truth["t"] else words)  # type: ignore[index,call-overload]
+    tallest = max(len(t) for t in tiles)
+    tiles = [np.pad(t, ((0, tallest - len(t)), (0, 0)), constant_values=255) for t in tiles]
+    beside(tiles, captions).convert("L").save(path, optimize=True)
 
 
 HEARTS = {
@@ -327,7 +353,13 @@ def marked(counts: np.ndarray, case: Case) -> np.ndarray:
 
 
 def row(tiles: list[np.ndarray], captions: list[str]) -> Picture.Image:
-    """Pictures side by side with a caption above each."""
+    """Pictures side by side with a caption above each, in few colours."""
+    # Poisson noise does not compress: fewer colours keep the repository small and look the same.
+    return beside(tiles, captions).quantize(128, method=Picture.Quantize.FASTOCTREE)
+
+
+def beside(tiles: list[np.ndarray], captions: list[str]) -> Picture.Image:
+    """The same in all colours."""
     gap, head = 10, 26
     width = sum(t.shape[1] for t in tiles) + gap * (len(tiles) + 1)
     sheet = Picture.new("RGB", (width, tiles[0].shape[0] + head + gap), (255, 255, 255))
@@ -336,8 +368,7 @@ def row(tiles: list[np.ndarray], captions: list[str]) -> Picture.Image:
         pen.text((x + 2, 3), caption, fill=(60, 60, 60), font=font)
         sheet.paste(Picture.fromarray(tile), (x, head))
         x += tile.shape[1] + gap
-    # Poisson noise does not compress: fewer colours keep the repository small and look the same.
-    return sheet.quantize(128, method=Picture.Quantize.FASTOCTREE)
+    return sheet
 
 
 if __name__ == "__main__":

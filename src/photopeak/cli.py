@@ -19,6 +19,7 @@ COMMANDS = {
     "read": ("photopeak.classify.commands:read", "Read whole-body bone scans: words, JSON, PNG, DICOM SR and SEG."),
     "explain": ("photopeak.classify.commands:explain", "Show what a reading of a bone scan rests on."),
     "recon": ("photopeak.recon.commands:recon", "Reconstruct SPECT projections: DICOM in, DICOM and pictures out."),
+    "recon-pet": ("photopeak.recon.commands:recon_pet", "Reconstruct PET sinograms: Interfile in, DICOM PT out."),
     "convert": ("photopeak.recon.commands:convert", "Volumes between Interfile and DICOM."),
     "qc": ("photopeak.quantify.commands:qc", "Quality control of a gamma camera, with a PDF."),
     "polar-map": ("photopeak.quantify.commands:polar_map", "Polar maps of myocardial perfusion, with scores."),

@@ -129,7 +129,12 @@ def tomographic() -> Study:
 
 
 #: settings of protocols that take seconds a patient otherwise
-SMALL = {"bone-spect": {"views": 2}, "datscan": {"views": 2}, "mpi": {"views": 2}}
+SMALL = {
+    "bone-spect": {"views": 2},
+    "datscan": {"views": 2},
+    "fdg-body": {"reach": "chest"},
+    "mpi": {"views": 2},
+}
 
 # --- operators --------------------------------------------------------------------------------------
 
@@ -224,6 +229,14 @@ def of_views(kind: str) -> Operator:
     return Moving(camera, [None, *[there] * 4]) if kind == "moving" else Shifted(camera, torch.rand((5, 2)))
 
 
+def direct_planes() -> Operator:
+    from photopeak.physics.direct_planes import DirectPlanes
+
+    inside = np.ones((12, 12), bool)
+    inside[0] = False
+    return DirectPlanes(PetScanner(100.0, 24, 1, 8.0, 15), 3, (8.0, 5.0), inside)
+
+
 class Scaling(Operator):
     """y = 2 x, to compose others from."""
 
@@ -241,6 +254,7 @@ class Scaling(Operator):
 OPERATORS = {
     "Adjoint": lambda: Scaling(5).H,
     "Composition": lambda: Scaling(5) @ Scaling(5),
+    "DirectPlanes": direct_planes,
     "DivergingNumba": lambda: diverging("numba"),
     "DivergingTorch": lambda: diverging("torch"),
     "Gates": lambda: of_views("gates"),

@@ -4,7 +4,7 @@
 
     cohort.csv                      patient_id, study, path, view, label_m, label_a, parent
     cohort.json                     what the cohort is: protocol, seed, settings, fingerprint
-    <patient>/planar.dcm            NM, anterior frame then posterior; or tomo.dcm, projections
+    <patient>/planar.dcm            NM, anterior frame then posterior; or tomo.dcm, projections; or pet/, a series
     <patient>/ct/                   CT of a hybrid examination, one file a slice
     <patient>/truth.safetensors     regions and lesions on the image's grid, one array each
     <patient>/volumes.safetensors   the same, activity, attenuation and MR as volumes, each with its grid
@@ -54,7 +54,8 @@ VOLUMES = (*MASKS, "truth/activity", "truth/mu", "mr")
 def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image: str = "planar.dcm") -> None:
     """Write one patient's folder so that it appears whole or not at all."""
     with whole_folder(folder) as work:
-        write(study.only("counts"), work / image)
+        # What a PET scanner delivers is an image; its counts stay with it.
+        write(study.only("activity" if study.acquisition.modality == "PT" else "counts"), work / image)
         if "ct" in study:
             write(_ct(study, _study_uid(work / image)), work / "ct")
         _write_masks(study, work / "truth.safetensors")

@@ -107,8 +107,10 @@ def _units(name: str, unit: str) -> tuple[str, str]:
 
 
 def _put_windows(ds: Dataset, a: Acquisition) -> None:
+    if not a.energy_windows:
+        return  # the sequence may be missing, but not empty
     ds.EnergyWindowRangeSequence = []
-    for lower, upper in a.energy_windows[0].ranges_kev if a.energy_windows else ():
+    for lower, upper in a.energy_windows[0].ranges_kev:
         item = Dataset()
         item.EnergyWindowLowerLimit, item.EnergyWindowUpperLimit = decimal(lower), decimal(upper)
         ds.EnergyWindowRangeSequence.append(item)

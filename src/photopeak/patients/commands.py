@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from photopeak import __version__
-from photopeak.core import Image
+from photopeak.core import Image, Study
 from photopeak.core.study import Json
 from photopeak.patients.protocol import Clinic, counts_hash, protocols
 
 SHEET_PATIENTS = 24
+SHEET_SUV = 7.0
 #: columns of cohort.csv that a protocol may leave out
 UNLABELLED = {"study": "1", "label_m": "", "label_a": "", "parent": ""}
 
@@ -218,17 +220,25 @@ def draw_sheet(folder: Path, patients: int = SHEET_PATIENTS) -> Path:
     labels = {r.patient_id: _class_of(r.label_m, r.label_a) for r in cohort.rows}
     scans, captions = [], []
     for study in cohort[:patients]:
-        counts = study["counts"]
-        assert isinstance(counts, Image)
-        scans.append(_shown(counts))
+        scans.append(_shown(study))
         who = study.patient
         age = "" if who.age_years is None else f"{who.age_years:.0f}"
         captions.append(" ".join(filter(None, (who.patient_id, who.sex, age, labels.get(who.patient_id, "")))))
     return save_sheet(contact_sheet(scans, captions), folder / "contact-sheet.png")
 
 
-def _shown(counts: Image) -> list[Any]:
-    """The views of a planar scan, or of a tomographic one the projections from front and back, first window."""
+def _shown(study: Study) -> list[Any]:
+    """The views of a planar scan; of a tomographic one the projections from front and back, first window; of a PET
+    the greatest SUV along lines from the front and from the left, up to what a reader's window ends at."""
+    if "counts" not in study:
+        from photopeak.core.step import run
+        from photopeak.quantify.suv import SuvBw
+
+        suv = run(SuvBw(), study)["suv/bw"]
+        assert isinstance(suv, Image)
+        return [np.minimum(suv.values.max(axis)[::-1], SHEET_SUV) for axis in (1, 2)]
+    counts = study["counts"]
+    assert isinstance(counts, Image)
     if "angle" not in counts.grid.names:
         return list(counts.values)
     values = counts.values[0] if "energy" in counts.grid.names else counts.values

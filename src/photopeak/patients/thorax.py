@@ -71,7 +71,7 @@ def healthy_body(patient: HeartPlan, rng: np.random.Generator, voxel_mm: float) 
     """A person on the table with both arms over the head."""
     person = draw_person(rng, sex=patient.sex, age_years=patient.age_years)
     drawn = draw_variation(rng, person, variants=False)
-    pose = dataclasses.replace(drawn.pose, left=_raised(drawn.pose.left), right=_raised(drawn.pose.right))
+    pose = dataclasses.replace(drawn.pose, left=raised(drawn.pose.left), right=raised(drawn.pose.right))
     return _room_before(make_body(person, dataclasses.replace(drawn, pose=pose), voxel_mm), round(40.0 / voxel_mm))
 
 
@@ -88,7 +88,8 @@ def _room_before(body: Body, voxels: int) -> Body:
     )
 
 
-def _raised(limbs: Limbs) -> Limbs:
+def raised(limbs: Limbs) -> Limbs:
+    """An arm over the head."""
     return dataclasses.replace(limbs, arm_abd=168.0, fore_add=0.0, elbow_flex=0.0)
 
 
@@ -128,7 +129,7 @@ def _quiet(
     table = np.full(256, 0.0, np.float32)
     table[: len(body.names)] = [told.get(n, soft if n in ("brain", "bladder") else MARROW) for n in body.names]
     label, mu = body.label.copy(), body.mu_per_cm.copy()
-    _without_heart(body, label, mu)
+    without_heart(body, label, mu, ENERGY_KEV)
     uptake = table[label]
     z, y, x = (np.arange(n) & (SIDE - 1) for n in label.shape)
     uptake *= tile(body.voxel_mm, "soft")[z[:, None, None], y[None, :, None], x[None, None]]
@@ -137,7 +138,9 @@ def _quiet(
     return uptake, mu, label
 
 
-def _without_heart(body: Body, label: UInt8[np.ndarray, "z y x"], mu: Float32[np.ndarray, "z y x"]) -> None:
+def without_heart(
+    body: Body, label: UInt8[np.ndarray, "z y x"], mu: Float32[np.ndarray, "z y x"], energy_kev: float
+) -> None:
     """Lung again where the skeleton's round heart lay in the left lung; mediastinum elsewhere."""
     from scipy.ndimage import binary_dilation
 
@@ -149,7 +152,7 @@ def _without_heart(body: Body, label: UInt8[np.ndarray, "z y x"], mu: Float32[np
     centre, axes = body.placement.ellipsoid((76.0, 8.0, 1375.0), (46.0, 78.0, 105.0), "chest", "left")
     inside = np.linalg.norm((points - centre) @ np.linalg.inv(axes).T, axis=-1) < 1.0
     label[z, y, x] = np.where(inside, lung, SOFT_TISSUE)
-    mu[z, y, x] = np.where(inside, of_lung, np.float32(mu_per_cm("muscle", ENERGY_KEV)))
+    mu[z, y, x] = np.where(inside, of_lung, np.float32(mu_per_cm("muscle", energy_kev)))
     near = slice(z.min() - 2, z.max() + 3), slice(y.min() - 2, y.max() + 3), slice(x.min() - 2, x.max() + 3)
     # Its rim was mixed of heart and lung.
     mu[near][binary_dilation(old[near], iterations=2) & (label[near] == lung)] = of_lung

@@ -53,6 +53,116 @@ def recon(paths: tuple[Path, ...], out: Path, attenuation: str, assume: tuple[st
         click.echo(f"wrote {path}")
 
 
+class _ReconPet(click.Command):
+    """Takes its options from the settings when it is asked for them."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        import dataclasses
+        import typing
+
+        from photopeak.recon.pet_running import PetReconstruction
+        from photopeak.stepcommands import option_of
+
+        hints = typing.get_type_hints(PetReconstruction)
+        settings = [option_of(f, hints[f.name]) for f in dataclasses.fields(PetReconstruction)]
+        return [*super().get_params(ctx)[:-1], *settings, self.get_help_option(ctx) or click.Option(["--help"])]
+
+
+_HEADER = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("recon-pet", cls=_ReconPet)
+@click.argument("prompts", type=_HEADER)
+@click.option("--randoms", type=_HEADER, help="Header of the expected randoms.")
+@click.option("--normalisation", type=_HEADER, help="Header of what multiplies each line's counts.")
+@click.option(
+    "--attenuation", type=click.Path(exists=True, path_type=Path),
+    help="Attenuation map in 1/cm (an Interfile header), or a folder with the CT.",
+)  # fmt: skip
+@click.option(
+    "--first-ring-mm", type=float, nargs=3, metavar="X Y Z",
+    help="Where the middle of the first ring lies in the CT's frame.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--assume", multiple=True, metavar="KEY=VALUE", help="State a fact that DICOM needs.")
+def recon_pet(
+    prompts: Path, out: Path, assume: tuple[str, ...], first_ring_mm: tuple[float, float, float] | None, **options: Any
+) -> None:
+    """Reconstruct PET sinograms: the header of the prompts, as STIR writes it, and what belongs to them.
+
+    Writes Interfile, a picture and the settings, and a DICOM PT series where everything that it has to state is known:
+    in Bq/ml with a measured calibration, else in counts.
+    """
+    from photopeak.recon.interfile_pet import read_pet, scanner_of
+    from photopeak.recon.pet_running import (
+        PetReconstruction,
+        finished,
+        measurement,
+        reconstructed,
+        write_results,
+    )
+
+    beside = {name: options.pop(name) for name in ("randoms", "normalisation", "attenuation")}
+    step = PetReconstruction(**options)
+    study = read_pet(prompts)
+    grid = step.grid(scanner_of(study))
+    mu, stated = _surroundings(beside["attenuation"], grid, first_ring_mm, assume)
+    measured = measurement(step, study, beside["randoms"], beside["normalisation"], mu)
+    x, scatter, factors = reconstructed(step, measured)
+    image, series, why = finished(step, measured, study, x, stated)
+    if why:
+        click.echo(f"no DICOM: {why}", err=True)
+    total = float(measured.prompts.sum())
+    told = {"prompts": total, "scatter_share": float(scatter.sum()) / total, "scatter_factors": factors}
+    for path in write_results(step, image, series, told, out):
+        click.echo(f"wrote {path}")
+
+
+def _surroundings(
+    attenuation: Path | None, grid: Any, first_ring_mm: tuple[float, float, float] | None, assume: tuple[str, ...]
+) -> tuple[Any, Any]:
+    """The attenuation map on the grid, and what is stated of patient, tracer and time."""
+    from pydicom.dataset import Dataset
+
+    from photopeak.core import Image, Patient, PhotopeakError
+    from photopeak.dicom import parse_assumptions
+    from photopeak.dicom import read as read_dicom
+    from photopeak.dicom.assumptions import Assumptions
+    from photopeak.dicom.elements import Elements
+    from photopeak.recon.pet_running import Stated, mu_from_ct_series, mu_from_interfile, tracer_of
+
+    said = Assumptions(parse_assumptions(assume))
+    nothing = Elements(Dataset(), "the sinogram's header")
+
+    def fact(key: str) -> Any:
+        return said.settle(key, None, nothing, key)
+
+    patient = Patient(sex=fact("sex") or "", weight_kg=fact("weight_kg"), height_m=fact("height_m"))
+    tracer = tracer_of(fact("nuclide") or "", fact("activity_mbq"), fact("administered_at"))
+    if attenuation is None:
+        return None, Stated(patient, tracer, fact("started_at"))
+    if attenuation.is_file() and attenuation.suffix.lower() in (".hv", ".h33", ".hdr"):
+        return mu_from_interfile(attenuation, grid), Stated(patient, tracer, fact("started_at"))
+    cts = [s for s in read_dicom(attenuation) if "ct" in s]
+    if len(cts) != 1:
+        raise PhotopeakError(f"{attenuation} holds {len(cts)} CT series. Remedy: give the one of this examination.")
+    if first_ring_mm is None:
+        raise PhotopeakError(
+            "an Interfile sinogram does not say where the scanner stands in the CT's frame. "
+            "Remedy: --first-ring-mm X Y Z, the middle of the first ring there, or give the map as Interfile."
+        )
+    ct = cts[0]
+    entry = ct["ct"]
+    assert isinstance(entry, Image)
+    who = ct.patient
+    known = Patient(
+        who.patient_id, who.issuer, who.name, who.sex or patient.sex, who.birth_date, who.age_years,
+        who.height_m or patient.height_m, who.weight_kg or patient.weight_kg,
+    )  # fmt: skip
+    stated = Stated(known, tracer, fact("started_at"), first_ring_mm, entry.grid.frame)
+    return mu_from_ct_series(ct, grid, first_ring_mm), stated
+
+
 @click.command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))

@@ -38,14 +38,14 @@ def read_interfile(path: Path, slice_mm: float | None = None, unit: str = "1") -
     or ``slice thickness (pixels)`` say, in pixels of the first axis, as the standard means it. Many programs write
     millimetres there: then state ``slice_mm``.
     """
-    keys = _keys(path)
+    keys = keys_of(path)
     shape = _shape(path, keys)
-    values = _values(path, keys, shape)
-    pixel = [_number(path, keys, f"scaling factor (mm/pixel) [{k}]") for k in (1, 2)]
+    values = values_of(path, keys, shape)
+    pixel = [number(path, keys, f"scaling factor (mm/pixel) [{k}]") for k in (1, 2)]
     spacing = (pixel[0], pixel[1], slice_mm or _slice_mm(path, keys, pixel[0]))
     if min(spacing) <= 0:
-        raise _wrong(path, "scaling factor (mm/pixel)", f"voxels of {spacing} mm cannot be")
-    first = [_number(path, keys, f"first pixel offset (mm) [{k}]", 0.0) for k in (1, 2, 3)]
+        raise wrong(path, "scaling factor (mm/pixel)", f"voxels of {spacing} mm cannot be")
+    first = [number(path, keys, f"first pixel offset (mm) [{k}]", 0.0) for k in (1, 2, 3)]
     affine = scaling(spacing, (first[0], first[1], first[2]))
     grid = Grid.volume(shape, affine)
     acquisition = Acquisition(modality="NM", kind="RECON TOMO", facts={"ImageOrientationPatient": None})
@@ -82,7 +82,8 @@ def write_interfile(image: Image, path: Path) -> Path:
     return path
 
 
-def _keys(path: Path) -> dict[str, str]:
+def keys_of(path: Path) -> dict[str, str]:
+    """A header's keys, in small letters and without their marks, and what they say."""
     try:
         text = path.read_bytes()[: 2**20].decode("latin-1")
     except OSError as error:
@@ -98,62 +99,65 @@ def _keys(path: Path) -> dict[str, str]:
 
 
 def _shape(path: Path, keys: Mapping[str, str]) -> tuple[int, int, int]:
-    sizes = [_number(path, keys, f"matrix size [{k}]") for k in (1, 2)]
+    sizes = [number(path, keys, f"matrix size [{k}]") for k in (1, 2)]
     depth = next((k for k in ("matrix size [3]", "number of slices", "total number of images") if k in keys), None)
-    slices = 1.0 if depth is None else _number(path, keys, depth)
+    slices = 1.0 if depth is None else number(path, keys, depth)
     counts = [slices, sizes[1], sizes[0]]
     if any(n != int(n) or n < 1 for n in counts):
-        raise _wrong(path, "matrix size", f"{counts} voxels cannot be")
+        raise wrong(path, "matrix size", f"{counts} voxels cannot be")
     return int(counts[0]), int(counts[1]), int(counts[2])
 
 
 def _slice_mm(path: Path, keys: Mapping[str, str], pixel_mm: float) -> float:
     if "scaling factor (mm/pixel) [3]" in keys:
-        return _number(path, keys, "scaling factor (mm/pixel) [3]")
+        return number(path, keys, "scaling factor (mm/pixel) [3]")
     for key in ("centre-centre slice separation (pixels)", "slice thickness (pixels)"):
         if key in keys:
-            return _number(path, keys, key) * pixel_mm
-    raise _wrong(path, "scaling factor (mm/pixel) [3]", "nothing says how far slices are apart; state slice_mm")
+            return number(path, keys, key) * pixel_mm
+    raise wrong(path, "scaling factor (mm/pixel) [3]", "nothing says how far slices are apart; state slice_mm")
 
 
-def _values(path: Path, keys: Mapping[str, str], shape: tuple[int, int, int]) -> Shaped[np.ndarray, "z y x"]:
+def values_of(path: Path, keys: Mapping[str, str], shape: tuple[int, ...]) -> Shaped[np.ndarray, "..."]:
+    """The numbers of a header's data file, in the shape it states."""
     form = keys.get("number format", "").lower()
-    size = int(_number(path, keys, "number of bytes per pixel"))
+    size = int(number(path, keys, "number of bytes per pixel"))
     kind = FORMATS.get(form)
     if kind is None or size not in SIZES[kind]:
-        raise _wrong(path, "number format", f"{form!r} of {size} bytes is not read; {', '.join(FORMATS)} are")
+        raise wrong(path, "number format", f"{form!r} of {size} bytes is not read; {', '.join(FORMATS)} are")
     order = {"LITTLEENDIAN": "<", "BIGENDIAN": ">"}.get(keys.get("imagedata byte order", "BIGENDIAN").upper())
     if order is None:
-        raise _wrong(path, "imagedata byte order", f"{keys['imagedata byte order']!r} is not known")
+        raise wrong(path, "imagedata byte order", f"{keys['imagedata byte order']!r} is not known")
     name = Path(keys.get("name of data file", ""))
     if not name.name or name.is_absolute() or ".." in name.parts:
-        raise _wrong(path, "name of data file", f"{str(name)!r} is not a file beside the header")
-    data, offset = path.parent / name, int(_number(path, keys, "data offset in bytes", 0.0))
+        raise wrong(path, "name of data file", f"{str(name)!r} is not a file beside the header")
+    data, offset = path.parent / name, int(number(path, keys, "data offset in bytes", 0.0))
     need = math.prod(shape) * size
     if not data.is_file():
-        raise _wrong(path, "name of data file", f"{data} is missing")
+        raise wrong(path, "name of data file", f"{data} is missing")
     held = data.stat().st_size - offset
     if offset < 0 or held < need or need > MAX_BYTES:
-        raise _wrong(path, "matrix size", f"{shape} numbers of {size} bytes are {need} bytes, {data.name} holds {held}")
+        raise wrong(path, "matrix size", f"{shape} numbers of {size} bytes are {need} bytes, {data.name} holds {held}")
     raw = np.fromfile(data, np.dtype(f"{order}{kind}{size}"), math.prod(shape), offset=offset)
     return np.asarray(raw.reshape(shape).astype(raw.dtype.newbyteorder("=")))
 
 
-def _number(path: Path, keys: Mapping[str, str], key: str, default: float | None = None) -> float:
+def number(path: Path, keys: Mapping[str, str], key: str, default: float | None = None) -> float:
+    """What a key says as a number, or the refusal that names it."""
     text = keys.get(key.lower())
     if text is None or not text:
         if default is None:
-            raise _wrong(path, key, "is missing")
+            raise wrong(path, key, "is missing")
         return default
     # Some programs write +2.000000+00 for 2.
     try:
         value = float(re.sub(r"(?<=\d)([+-]\d+)$", r"e\1", text))
     except ValueError:
-        raise _wrong(path, key, f"{text!r} is no number") from None
+        raise wrong(path, key, f"{text!r} is no number") from None
     if not math.isfinite(value):
-        raise _wrong(path, key, f"{text!r} is no number")
+        raise wrong(path, key, f"{text!r} is no number")
     return value
 
 
-def _wrong(path: Path, key: str, what: str) -> PhotopeakError:
+def wrong(path: Path, key: str, what: str) -> PhotopeakError:
+    """A refusal that names file and key."""
     return PhotopeakError(f"{path}: {key}: {what}. Remedy: mend the header.")

@@ -1,0 +1,267 @@
+"""FDG PET/CT from the skull base to the middle of the thigh: normal examinations, and lung cancer of every stage.
+
+A person is drawn and lies down with the arms up; FDG lies in the tissues as an hour after it was given, and tumours,
+nodes and metastases are put in. The scanner takes bed after bed and delivers its image in Bq/ml (``pet_beds`` says what
+of a scanner is simulated and what stands for something else); the CT of the same examination is written beside.
+Activity and time by the guideline :cite:`boellaard2015`: 3 MBq/kg, 60 minutes, two minutes a bed.
+
+Left out: breathing and other motion, truncation, and the 3 % of F-18's decays that give no positron: scanners correct
+for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+
+from photopeak import __version__
+from photopeak.core import (
+    Acquisition,
+    EnergyWindow,
+    Entry,
+    Grid,
+    Image,
+    Kind,
+    Mask,
+    Measurement,
+    PhotopeakError,
+    Radiopharmaceutical,
+    Record,
+    Study,
+    Text,
+    scaling,
+)
+from photopeak.core.references import references_of
+from photopeak.core.study import Json
+from photopeak.core.vocabulary import declare
+from photopeak.patients.anatomy import draw_person
+from photopeak.patients.blocks import Cut, Half, cut
+from photopeak.patients.body import Body
+from photopeak.patients.fdg_lesions import LesionTruth, Tumour, lesion_mask, truth_of, with_cancer
+from photopeak.patients.fdg_report import report
+from photopeak.patients.fdg_tissue import ENERGY_KEV, fdg_body, with_fdg
+from photopeak.patients.header import frame_of, header, patient_id
+from photopeak.patients.lung_cancer import CLASSES, CancerPlan, plan
+from photopeak.patients.mix import normalised, shares
+from photopeak.patients.pet_beds import F18, FILTER_MM, ITERATIONS, SUBSETS, VOXEL_MM, Beds, Scan, scanned
+from photopeak.patients.protocol import Case, Streams
+from photopeak.patients.static import FIRST_DAY
+from photopeak.physics.materials import ct_from_mu, mu_per_cm
+
+WIDTH: Final = 152
+TOP, BOTTOM = ((0.0, -13.0, 1668.0), "head"), ((0.0, 0.0, 690.0), "pelvis")
+CHEST: Final = ((0.0, 0.0, 1245.0), (0.0, 0.0, 1470.0))
+REACHES: Final = {"body": "skull base to mid thigh", "chest": "chest"}
+CT_NOISE_HU, LOWEST_HU = 18.0, -1024.0
+WAITED_MIN: Final = (62.0, 5.0)
+
+declare("truth/suv_max", Kind("table", "g/ml{SUVbw}"), "greatest SUV of each lesion, as it lay in the tissue")
+declare("truth/suv_peak", Kind("table", "g/ml{SUVbw}"), "highest mean SUV of 1 ml in each lesion, in the tissue")
+declare("truth/mtv", Kind("table", "ml"), "metabolic volume of each lesion: at least 41 % of its greatest SUV")
+declare("truth/tlg", Kind("table", "g"), "total lesion glycolysis: SUV times volume, over the metabolic volume")
+declare("truth/tnm", Kind("text"), "T, N and M, and the stage they make")
+
+
+@dataclass(frozen=True)
+class FdgBody:
+    """FDG PET/CT, skull base to mid thigh: normal, or lung cancer of any stage :cite:`boellaard2015,goldstraw2016`."""
+
+    mix: str = field(
+        default="normal=0.2,local=0.25,nodal=0.25,metastatic=0.3", metadata={"help": "Share of each class."}
+    )
+    mbq_per_kg: float = field(default=3.0, metadata={"help": "Activity given, for each kg; less for a reduced dose."})
+    seconds: float = field(default=120.0, metadata={"help": "Time of one bed position."})
+    reach: Literal["body", "chest"] = field(
+        default="body", metadata={"help": "What is scanned: skull base to mid thigh, or the chest alone."}
+    )
+    name: ClassVar[str] = "fdg-body"
+    default_patients: ClassVar[int] = 4
+
+    def __post_init__(self) -> None:
+        if self.mbq_per_kg <= 0 or self.seconds <= 0:
+            raise PhotopeakError(
+                f"mbq_per_kg {self.mbq_per_kg:g} and seconds {self.seconds:g} make no acquisition. "
+                "Remedy: give both above 0."
+            )
+
+    def plans(self, patients: int, seed: int) -> Sequence[CancerPlan]:
+        weights = normalised(shares(self.mix), CLASSES)
+        return [plan(i, seed, weights) for i in range(patients)]
+
+    def case(self, plan: CancerPlan, streams: Streams) -> Case:
+        scene = self.scene(plan, streams)
+        beds = Beds(scene.slices, self.seconds)
+        activity, mu = scene.cut(scene.body.uptake) * np.float32(scene.bq_ml_per_suv), scene.cut(scene.body.mu_per_cm)
+        scan = scanned(activity, mu, beds, streams("counts"))
+        return _case(self, scene, scan, (activity, mu), beds, streams)
+
+    def scene(self, plan: CancerPlan, streams: Streams) -> Scene:
+        """The patient on the table, before the scanner."""
+        person = draw_person(streams("person"), sex=plan.sex, age_years=plan.age_years)
+        made = with_fdg(fdg_body(person, streams("anatomy"), VOXEL_MM), streams("organs"), streams("tracer"))
+        body, tumours = with_cancer(made, plan, streams("tumours"), mu_per_cm("muscle", ENERGY_KEV))
+        rng = streams("dose")
+        waited = float(np.clip(rng.normal(*WAITED_MIN), 50.0, 80.0))
+        mbq = round(self.mbq_per_kg * round(person.weight_kg, 1) * float(rng.uniform(0.95, 1.05)), 1)
+        return Scene(plan, body, tuple(tumours), mbq, round(waited * 60.0), self.reach)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One patient before the scanner: SUV and μ in the body, what was given and how many seconds ago."""
+
+    plan: CancerPlan
+    body: Body
+    tumours: tuple[Tumour, ...]
+    mbq: float
+    waited_s: int
+    reach: str
+
+    @cached_property
+    def bq_ml_per_suv(self) -> float:
+        """Concentration of SUV 1 when the scan starts: what is left of the activity over the body's mass."""
+        left = self.mbq * 1e6 * 2.0 ** (-self.waited_s / F18.half_life_s)
+        return float(left / (1000.0 * round(self.body.person.weight_kg, 1)))
+
+    @cached_property
+    def start(self) -> tuple[int, int, int]:
+        """The field's first voxel in the body's grid."""
+        solid = np.flatnonzero(self.body.mu_per_cm.any((0, 2)))
+        low = self._ends()[0]
+        y, x = int(solid[0] + solid[-1]) // 2, round(-self.body.origin_mm[0] / VOXEL_MM)
+        return low, y - WIDTH // 2, x - WIDTH // 2
+
+    @property
+    def slices(self) -> int:
+        low, high = self._ends()
+        return high - low
+
+    def _ends(self) -> tuple[int, int]:
+        place, bottom = self.body.placement.place, self.body.origin_mm[2]
+        if self.reach == "chest":
+            low, high = (float(place([p], "chest")[0, 2]) for p in CHEST)
+        else:
+            low, high = float(place([BOTTOM[0]], BOTTOM[1])[0, 2]), float(place([TOP[0]], TOP[1])[0, 2])
+        return round((low - bottom) / VOXEL_MM), round((high - bottom) / VOXEL_MM)
+
+    def cut(self, values: Cut) -> Cut:
+        return cut(values, self.start, (self.slices, WIDTH, WIDTH))
+
+    def grid(self, frame: str) -> Grid:
+        low = [self.body.origin_mm[k] + VOXEL_MM * self.start[2 - k] for k in range(3)]
+        return Grid.volume((self.slices, WIDTH, WIDTH), scaling((VOXEL_MM,) * 3, (low[0], low[1], low[2])), frame)
+
+    @cached_property
+    def lesions(self) -> list[tuple[Tumour, LesionTruth]]:
+        """Those of which most lies in the field, each with its truth."""
+        found = []
+        for one in self.tumours:
+            rows = one.start[0] + np.flatnonzero((one.share >= 0.5 * one.share.max()).any((1, 2)))
+            if (np.isin(rows, range(self.start[0], self.start[0] + self.slices))).mean() > 0.5:
+                found.append((one, truth_of(self.body.uptake, one, VOXEL_MM)))
+        return found
+
+
+def _case(protocol: FdgBody, scene: Scene, scan: Scan, truth: tuple[Half, Half], beds: Beds, streams: Streams) -> Case:
+    name = patient_id("fdg-body", streams)
+    grid = scene.grid(frame_of(name))
+    noise = streams("ct").normal(0.0, CT_NOISE_HU, truth[1].shape)
+    hu = np.maximum(ct_from_mu(truth[1], ENERGY_KEV) + noise, LOWEST_HU).astype(np.float32)
+    mask = scene.cut(lesion_mask(scene.body.uptake.shape, [one for one, _ in scene.lesions]))
+    entries: dict[str, Entry] = {
+        "counts": Image(scan.counts, scan.sinogram, "{counts}"),
+        "activity": Image(scan.image, grid, "Bq/ml"),
+        "ct": Image(hu, grid, "[hnsf'U]"),
+        "truth/activity": Image(truth[0], grid, "Bq/ml"),
+        "truth/mu": Image(truth[1], grid, "1/cm"),
+        "truth/regions": Mask(scene.cut(scene.body.label), grid, dict(enumerate(scene.body.names[1:], 1))),
+        "truth/lesions": Mask(mask, grid, {t.number: t.name for t, _ in scene.lesions if (mask == t.number).any()}),
+        **_tables(scene),
+        "truth/tnm": Text(f"{scene.plan.tnm}, stage {scene.plan.stage}" if scene.plan.t else "no tumour"),
+        "truth/report": Text(report(scene.plan, scene.lesions, scene.mbq, scene.waited_s)),
+    }
+    settings: dict[str, Json] = {
+        "class": scene.plan.label, "mbq_per_kg": protocol.mbq_per_kg, "seconds": protocol.seconds,
+        "reach": protocol.reach,
+    }  # fmt: skip
+    done = Record("simulate fdg-body", __version__, settings, tuple(entries), references_of(FdgBody))
+    study = Study(entries, header(name, scene.body.person), _stated(scene, beds, streams), (done,))
+    row: dict[str, Json] = {"patient_id": name, "study": "1", "view": "pet", "parent": "", "label_m": "", "label_a": ""}
+    return Case(study, (row,), {"truth.json": {"patient_id": name, **_told(scene)}}, "pet")
+
+
+def _tables(scene: Scene) -> dict[str, Entry]:
+    kinds = (("suv_max", "g/ml{SUVbw}"), ("suv_peak", "g/ml{SUVbw}"), ("mtv_ml", "ml"), ("tlg_g", "g"))
+    return {
+        f"truth/{which.removesuffix('_ml').removesuffix('_g')}": tuple(
+            Measurement(round(getattr(truth, which), 4), unit, region=f"{one.number} {one.name}")
+            for one, truth in scene.lesions
+        )
+        for which, unit in kinds
+    }
+
+
+def _told(scene: Scene) -> dict[str, Json]:
+    """The truth as a document; centres are in the study's frame of reference."""
+    lesions: list[Any] = [
+        {
+            "id": one.number,
+            "kind": one.kind,
+            "site": one.site,
+            "diameter_mm": one.diameter_mm,
+            "centre_mm": list(one.centre_mm),
+            **{k: round(v, 3) for k, v in dataclasses.asdict(truth).items()},
+        }
+        for one, truth in scene.lesions
+    ]
+    plan = scene.plan
+    return {
+        "class": plan.label,
+        "t": plan.t,
+        "n": plan.n if plan.t else "",
+        "m": plan.m if plan.t else "",
+        "stage": plan.stage,
+        "side": plan.side,
+        "lesions": lesions,
+        "lesions_outside": len(scene.tumours) - len(lesions),
+        "mbq": scene.mbq,
+        "waited_s": scene.waited_s,
+        "bq_ml_per_suv": round(scene.bq_ml_per_suv, 4),
+    }
+
+
+def _stated(scene: Scene, beds: Beds, streams: Streams) -> Acquisition:
+    rng = streams("date")
+    start = FIRST_DAY + dt.timedelta(days=int(rng.integers(0, 700)), minutes=int(rng.integers(60, 420)))
+    given = start - dt.timedelta(seconds=scene.waited_s)
+    tracer = Radiopharmaceutical("Fluorodeoxyglucose F^18^", "F-18", scene.mbq, given, F18.half_life_s)
+    began = beds.begins_s()
+    facts: dict[str, Json] = {
+        "ActualFrameDuration": beds.seconds * 1000.0,
+        "FrameReferenceTime": [float(1000.0 * t) for t in began],
+        "AcquisitionDateTime": [(start + dt.timedelta(seconds=float(t))).isoformat() for t in began],
+        "DecayFactor": [float(v) for v in beds.decay_factors()],
+        "ReconstructionMethod": f"OSEM {ITERATIONS}i{SUBSETS}s, {FILTER_MM:g} mm",
+        "SeriesDescription": "FDG PET AC",
+    }
+    return Acquisition(
+        modality="PT",
+        manufacturer="PHOTOPEAK",
+        model="virtual PET/CT",
+        description=f"FDG PET/CT, {REACHES[scene.reach]}, simulated",
+        started_at=start,
+        duration_s=beds.duration_s,
+        radiopharmaceuticals=(tracer,),
+        energy_windows=(EnergyWindow("511", ((435.0, 650.0),)),),
+        position="HFS",
+        decay_correction="START",
+        decay_reference=start,
+        corrections=("NORM", "DTIM", "ATTN", "SCAT", "RAN", "DECY"),
+        facts=facts,
+    )
