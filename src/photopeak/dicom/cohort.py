@@ -5,6 +5,7 @@
     cohort.csv                      patient_id, study, path, view, label_m, label_a, parent
     cohort.json                     what the cohort is: protocol, seed, settings, fingerprint
     <patient>/planar.dcm            NM, anterior frame then posterior; or tomo.dcm, projections
+    <patient>/pet/                  or a PET image, one file a slice
     <patient>/ct/                   CT of a hybrid examination, one file a slice
     <patient>/truth.safetensors     regions and lesions on the image's grid, one array each
     <patient>/volumes.safetensors   the same, activity, attenuation and MR as volumes, each with its grid
@@ -54,7 +55,8 @@ VOLUMES = (*MASKS, "truth/activity", "truth/mu", "mr")
 def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image: str = "planar.dcm") -> None:
     """Write one patient's folder so that it appears whole or not at all."""
     with whole_folder(folder) as work:
-        write(study.only("counts"), work / image)
+        # Prompts are no DICOM image: of a PET the file is what was reconstructed from them.
+        write(study.only("activity" if study.acquisition.modality == "PT" else "counts"), work / image)
         if "ct" in study:
             write(_ct(study, _study_uid(work / image)), work / "ct")
         _write_masks(study, work / "truth.safetensors")
@@ -244,14 +246,17 @@ def _labels(rows: Sequence[Row]) -> dict[str, Entry]:
 
 
 def _read_index(path: Path) -> dict[str, Entry]:
-    """The simulated bone scan index, where the truth states volumes of bone, and specific binding ratios."""
+    """Numbers that the truth states: the bone scan index, ratios of binding and of uptake, the Centiloid."""
     truth = json.loads(path.read_text(encoding="utf-8"))
     found: dict[str, Entry] = {}
     if truth.get("skeleton_ml"):
         index = 100.0 * truth["metastatic_ml"] / truth["skeleton_ml"]
         found["truth/bsi"] = Measurement(index, "%", region="skeleton")
-    if truth.get("sbr"):
-        found["truth/sbr"] = tuple(Measurement(value, "1", region=name) for name, value in truth["sbr"].items())
+    for key in ("sbr", "suvr"):
+        if truth.get(key):
+            found[f"truth/{key}"] = tuple(Measurement(v, "1", region=name) for name, v in truth[key].items())
+    if "centiloid" in truth:
+        found["truth/centiloid"] = Measurement(truth["centiloid"], "{CL}", region="brain")
     return found
 
 

@@ -218,9 +218,9 @@ def draw_sheet(folder: Path, patients: int = SHEET_PATIENTS) -> Path:
     labels = {r.patient_id: _class_of(r.label_m, r.label_a) for r in cohort.rows}
     scans, captions = [], []
     for study in cohort[:patients]:
-        counts = study["counts"]
-        assert isinstance(counts, Image)
-        scans.append(_shown(counts))
+        image = study["activity" if study.acquisition.modality == "PT" else "counts"]
+        assert isinstance(image, Image)
+        scans.append(_shown(image))
         who = study.patient
         age = "" if who.age_years is None else f"{who.age_years:.0f}"
         captions.append(" ".join(filter(None, (who.patient_id, who.sex, age, labels.get(who.patient_id, "")))))
@@ -228,7 +228,11 @@ def draw_sheet(folder: Path, patients: int = SHEET_PATIENTS) -> Path:
 
 
 def _shown(counts: Image) -> list[Any]:
-    """The views of a planar scan, or of a tomographic one the projections from front and back, first window."""
+    """The views of a planar scan; of a tomographic one the projections from front and back, first window; of a
+    volume the greatest along y and along x, from the front and from the left.
+    """
+    if counts.grid.names == ("z", "y", "x"):
+        return [counts.values.max(axis=axis)[::-1] for axis in (1, 2)]
     if "angle" not in counts.grid.names:
         return list(counts.values)
     values = counts.values[0] if "energy" in counts.grid.names else counts.values

@@ -111,7 +111,7 @@ def kept(plan: BrainPlan, region: str, side: str) -> float:
     aged = 1.0 - AGEING.get(region, 0.0) * max(0.0, plan.age_years - 45.0) / 10.0
     most, power = LOSSES.get("ad" if plan.label == "mci" else plan.label, {}).get(region, (0.0, 1.0))
     more = 0.5 * plan.asymmetry * (1.0 if side == plan.worse else -1.0)
-    return aged * (1.0 - most * plan.severity**power * (1.0 + more))
+    return aged * (1.0 - most * math.pow(plan.severity, power) * (1.0 + more))
 
 
 def draw_uptake(

@@ -1,6 +1,6 @@
 """A brain PET/CT before a head: prompts of its rings, and the grids of everything that lies beside them.
 
-Crystals 4.7 mm wide and 4.8 mm long stand on a ring of 360 mm, 42 rings over 200 mm; lines join rings up to 19 mm
+Crystals 4.7 mm wide and 4.8 mm long stand on a ring of 360 mm, 42 rings over 200 mm; lines join rings up to 10 mm
 apart. The head is projected on voxels of 2.4 mm, which average eight of those it was painted on; twice as large ones
 make a quick scanner of half the resolution. Trues are blurred by crystals and positrons, weakened by the head, and
 scattered once (``single_scatter``); randoms are even.
@@ -33,9 +33,9 @@ from photopeak.physics.pet_scatter import single_scatter
 RADIUS_MM: Final = 180.0
 FIELD_MM: Final = 201.6
 WIDTH_MM: Final = 249.6  # of the image and of the lines
-APART_MM: Final = 19.2  # of the rings that a line joins
+APART_MM: Final = 9.6  # of the rings that a line joins
 BLUR_MM: Final = 4.5  # FWHM in the middle
-SENSITIVITY: Final = 0.025
+SENSITIVITY: Final = 0.014
 """Coincidences for each annihilation in the middle, in air: what such rings and crystals of LSO give."""
 SINGLES: Final = 0.4
 """Detected single photons for each decay in the field, those from below it included. A judgement."""

@@ -55,7 +55,7 @@ from photopeak.physics.pet_scatter import PhotonWindow, single_scatter
 from photopeak.physics.physics import Physics
 from photopeak.recon.em import osem
 
-ITERATIONS, SUBSETS, FILTER_MM = 3, 12, 4.0
+ITERATIONS, SUBSETS, FILTER_MM = 3, 15, 4.0
 CORRECTIONS: Final = ("DECY", "ATTN", "SCAT", "RAN", "NORM")
 Voxel = Literal["2.4", "4.8"]
 Volume = Float32[np.ndarray, "z y x"]
@@ -212,13 +212,18 @@ class Examination:
 
 
 def reconstructed(scan: HeadPet, prompts: np.ndarray, mu: Volume, randoms: torch.Tensor) -> Volume:
-    """Bq/ml at the start: one pass to estimate scatter from, then all of them, then the filter."""
+    """Bq/ml at the start: one pass to estimate scatter from, the others without it, then the filter.
+
+    The first image x shows trues and scatter as one, too much by a factor k, and so does s(x), which is linear in x.
+    Trues and scatter are what was counted beside the randoms: s = s(x) / k with k = 1 + Σ s(x) / Σ (y − r).
+    """
     scanner, grid = scan.scanner, scan.grid
     y, m = torch.from_numpy(prompts.astype(np.float32)), torch.from_numpy(mu)
     lines = Weighted(scanner.operator(grid), attenuation_factors(scanner, grid, m))
     first = osem(Physics(lines, randoms.contiguous()), y, 1, SUBSETS)
     scattered = single_scatter(scanner, grid, (first, m), block_mm=SCATTER_BLOCK_MM)
-    image = osem(Physics(lines, randoms + scattered), y, ITERATIONS, SUBSETS)
+    scattered = scattered / (1.0 + float(scattered.sum() / (y - randoms).sum()))
+    image = osem(Physics(lines, randoms + scattered), y, ITERATIONS, SUBSETS, first, done=1)
     return np.asarray(GaussianBlur(grid, FILTER_MM)(image).numpy())
 
 
