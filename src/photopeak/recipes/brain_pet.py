@@ -55,7 +55,7 @@ from photopeak.physics.pet_scatter import PhotonWindow, single_scatter
 from photopeak.physics.physics import Physics
 from photopeak.recon.em import osem
 
-ITERATIONS, SUBSETS, FILTER_MM = 3, 15, 4.0
+ITERATIONS, SUBSETS, FILTER_MM = 3, 15, 5.0
 CORRECTIONS: Final = ("DECY", "ATTN", "SCAT", "RAN", "NORM")
 Voxel = Literal["2.4", "4.8"]
 Volume = Float32[np.ndarray, "z y x"]
@@ -125,7 +125,7 @@ class BrainAmyloid:
         tracer = amyloid.TRACERS[self.tracer]
         scan = HeadPet(tracer.nuclide, self.minutes, float(self.voxel_mm))
         head = make_head(draw_variation(streams("anatomy"), plan.sex, plan.age_years, plan.atrophy), scan.edge_mm)
-        table = amyloid.draw_table(plan, self.tracer, head.volumes_ml(), streams("uptake"))
+        table = amyloid.draw_table(plan, self.tracer, head, streams("uptake"))
         settings: dict[str, Json] = {"class": plan.label, "tracer": self.tracer, "centiloid": plan.centiloid}
         words = amyloid.report(plan, self.tracer)
         exam = Examination(self.name, tracer, self._activity_mbq, scan, settings, words)
