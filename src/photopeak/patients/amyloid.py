@@ -97,9 +97,7 @@ def draw_plan(seed: int, index: int, shares: Mapping[str, float]) -> AmyloidPlan
     return AmyloidPlan(label, level, "F" if rng.random() < 0.55 else "M", age)
 
 
-def draw_table(
-    plan: AmyloidPlan, tracer: str, head: Head, rng: np.random.Generator
-) -> Float[np.ndarray, " structure"]:
+def draw_table(plan: AmyloidPlan, tracer: str, head: Head, rng: np.random.Generator) -> Float[np.ndarray, " structure"]:
     """Concentrations relative to the whole cerebellum, with which the scale's image shows the plan's Centiloid."""
     grey, more = {}, np.zeros(len(NAMES))
     for side in SIDES:

@@ -125,9 +125,7 @@ class BrainPerfusion:
             facts=camera.facts(low_mm(head)),
         )
 
-    def _case(
-        self, entries: Mapping[str, Entry], plan: BrainPlan, acquisition: Acquisition, streams: Streams
-    ) -> Case:
+    def _case(self, entries: Mapping[str, Entry], plan: BrainPlan, acquisition: Acquisition, streams: Streams) -> Case:
         name = patient_id(self.name, streams)
         person = draw_person(streams("person"), sex=plan.sex, age_years=plan.age_years)
         settings: dict[str, Json] = {

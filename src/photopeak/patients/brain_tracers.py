@@ -50,10 +50,10 @@ _FDG_HEAD: Final = {
 FDG: Final = Tracer(
     "FDG", "F-18", 185.0, 45.0, 15.0, 0.085, 0.12,
     {
-        "frontal cortex": 1.00, "parietal cortex": 1.00, "temporal cortex": 0.92, "occipital cortex": 1.08,
-        "sensorimotor cortex": 0.98, "anterior cingulate": 0.90, "posterior cingulate": 1.16, "precuneus": 1.12,
-        "insular cortex": 0.94, "caudate": 1.06, "anterior putamen": 1.16, "posterior putamen": 1.18,
-        "globus pallidus": 0.70, "thalamus": 1.04, "hippocampus": 0.70, "cerebellar cortex": 0.86,
+        "frontal cortex": 1.00, "parietal cortex": 1.00, "temporal cortex": 0.92, "occipital cortex": 1.06,
+        "sensorimotor cortex": 0.98, "anterior cingulate": 0.92, "posterior cingulate": 1.12, "precuneus": 1.08,
+        "insular cortex": 0.94, "caudate": 0.92, "anterior putamen": 0.98, "posterior putamen": 1.00,
+        "globus pallidus": 0.62, "thalamus": 0.88, "hippocampus": 0.68, "cerebellar cortex": 0.86,
     },
     {
         **_FDG_HEAD, "white matter": 0.26, "cerebellar white matter": 0.30, "midbrain": 0.62, "pons": 0.50,
@@ -71,8 +71,8 @@ HMPAO: Final = Tracer(
     {
         "frontal cortex": 1.00, "parietal cortex": 0.97, "temporal cortex": 0.95, "occipital cortex": 1.06,
         "sensorimotor cortex": 1.00, "anterior cingulate": 0.98, "posterior cingulate": 1.10, "precuneus": 1.06,
-        "insular cortex": 1.00, "caudate": 1.02, "anterior putamen": 1.10, "posterior putamen": 1.10,
-        "globus pallidus": 0.80, "thalamus": 1.08, "hippocampus": 0.82, "cerebellar cortex": 1.12,
+        "insular cortex": 1.00, "caudate": 0.92, "anterior putamen": 0.98, "posterior putamen": 0.98,
+        "globus pallidus": 0.72, "thalamus": 0.94, "hippocampus": 0.80, "cerebellar cortex": 1.12,
     },
     {
         **_FLOW_HEAD, "white matter": 0.34, "cerebellar white matter": 0.45, "midbrain": 0.72, "pons": 0.66,
@@ -81,7 +81,7 @@ HMPAO: Final = Tracer(
 )  # fmt: skip
 ECD: Final = Tracer(
     "Bicisate", "Tc-99m", 740.0, 60.0, 30.0, 0.055, 0.12,
-    {**HMPAO.grey, "occipital cortex": 1.18, "hippocampus": 0.68, "thalamus": 0.98, "cerebellar cortex": 1.06},
+    {**HMPAO.grey, "occipital cortex": 1.18, "hippocampus": 0.66, "thalamus": 0.86, "cerebellar cortex": 1.06},
     {**HMPAO.rest, "white matter": 0.30, "midbrain": 0.62, "pons": 0.55},
 )  # fmt: skip
 
@@ -99,9 +99,7 @@ def relative_to(
     return {NAMES[k]: float(table[k] / level) for k in BRAIN}
 
 
-def mean_of(
-    names: tuple[str, ...], table: Float[np.ndarray, " structure"], volumes_ml: Mapping[str, float]
-) -> float:
+def mean_of(names: tuple[str, ...], table: Float[np.ndarray, " structure"], volumes_ml: Mapping[str, float]) -> float:
     """Mean concentration of several structures together."""
     weights = np.array([volumes_ml[n] for n in names])
     return float(np.average([table[NAMES.index(n)] for n in names], weights=weights))

@@ -40,7 +40,7 @@ SENSITIVITY: Final = 0.014
 SINGLES: Final = 0.4
 """Detected single photons for each decay in the field, those from below it included. A judgement."""
 COINCIDENCE_NS: Final = 5.0  # 2τ
-SCATTER_BLOCK_MM: Final = 30.0
+SCATTER_BLOCK_MM: Final = 36.0
 ABOVE_MM: Final = 19.2  # of the painted volume that lies above the field
 CT_NOISE_HU: Final = 12.0
 SIZES_MM: Final = (2.4, 4.8)
@@ -156,7 +156,9 @@ class HeadPet:
         shape = (hounsfield.shape[0], hounsfield.shape[1], hounsfield.shape[2])
         mr, _ = self.painted(head, t1_weighted(head, streams("mr")), frame)
         return {
-            "ct": Image(np.maximum(hounsfield + noise, np.float32(-1024.0)), Grid.volume(shape, affine, frame), "[hnsf'U]"),
+            "ct": Image(
+                np.maximum(hounsfield + noise, np.float32(-1024.0)), Grid.volume(shape, affine, frame), "[hnsf'U]"
+            ),
             "mr": Image(mr, painted, "1"),
         }
 
@@ -171,5 +173,3 @@ class HeadPet:
             "truth/mu": Image(scene[1], volume, "1/cm"),
             "truth/regions": Mask(label, painted, {int(k): NAMES[k] for k in np.unique(label) if k}),
         }
-
-

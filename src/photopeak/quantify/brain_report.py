@@ -69,15 +69,19 @@ def in_words(measured: Uptake) -> Iterator[str]:
 
 def as_document(measured: Uptake) -> dict[str, Any]:
     """The numbers as JSON."""
-    rows = [
-        {"region": n, "suvr": round(measured.suvr(n), 4), "volume_ml": round(r.volume_ml, 2), "outside": round(r.outside, 4)}
-        for n, r in measured.regions.items()
-    ]  # fmt: skip
+    regions = {
+        name: {
+            "suvr": round(measured.suvr(name), 4),
+            "volume_ml": round(r.volume_ml, 2),
+            "outside": round(r.outside, 4),
+        }
+        for name, r in measured.regions.items()
+    }
     told: dict[str, Any] = {
         "reference": measured.reference,
         "reference_mean": round(measured.reference_mean, 3),
         "unit": measured.unit,
-        "regions": rows,
+        "regions": regions,
         "asymmetry_percent": {p: round(measured.asymmetry_percent(p), 2) for p in measured.pairs()},
     }
     if measured.centiloid is not None:
@@ -85,9 +89,7 @@ def as_document(measured: Uptake) -> dict[str, Any]:
     return told
 
 
-def planes(
-    values: Float[np.ndarray, "z y x"], low: float
-) -> dict[str, list[Float[np.ndarray, "row column"]]]:
+def planes(values: Float[np.ndarray, "z y x"], low: float) -> dict[str, list[Float[np.ndarray, "row column"]]]:
     """Axial slices seen from below, coronal from the front, sagittal from the left; of what is above ``low``."""
     hot = values > low
     ends = [np.nonzero(hot.any(axis=tuple(k for k in range(3) if k != axis)))[0][[0, -1]] for axis in range(3)]

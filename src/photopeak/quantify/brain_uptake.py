@@ -60,9 +60,7 @@ class Uptake:
     def table(self) -> tuple[Measurement, ...]:
         """A Measurement of the ratio of each region."""
         return tuple(
-            Measurement(
-                self.suvr(name), "1", region=name, flags=("truncated field of view",) if r.outside > 0 else ()
-            )
+            Measurement(self.suvr(name), "1", region=name, flags=("truncated field of view",) if r.outside > 0 else ())
             for name, r in self.regions.items()
         )
 
@@ -103,10 +101,10 @@ def region_means(image: Image, regions: Mask) -> dict[str, Region]:
         raise PhotopeakError("no voxel belongs to a named region. Remedy: check the table of names.")
     index = np.stack([*where[::-1], np.ones(len(where[0]))])
     at = (np.linalg.inv(image.grid.matrix_mm) @ regions.grid.matrix_mm @ index)[2::-1]
-    at = np.where(np.abs(at - np.rint(at)) < 1e-6, np.rint(at), at)
-    values = map_coordinates(np.asarray(image.values, np.float64), at, order=1, mode="constant", cval=np.nan)
+    values = map_coordinates(np.asarray(image.values, np.float64), at, order=1, mode="nearest")
     which = np.searchsorted(numbers, np.asarray(regions.values)[where])
-    inside = np.isfinite(values)
+    ends = np.array(image.grid.shape)[:, None] - 0.5 + 1e-6  # a voxel reaches half its edge beyond its middle
+    inside = ((at > -0.5 - 1e-6) & (at < ends)).all(0)
     total = np.bincount(which, minlength=len(numbers))
     counted = np.bincount(which[inside], minlength=len(numbers))
     summed = np.bincount(which[inside], values[inside], len(numbers))
@@ -123,9 +121,7 @@ def together(regions: Mapping[str, Region], words: Sequence[str], never: Sequenc
     low = {name: name.lower() for name in regions}
     chosen = [r for n, r in regions.items() if any(w in low[n] for w in words) and not any(w in low[n] for w in never)]
     if not chosen:
-        raise PhotopeakError(
-            f"no region is called {' or '.join(words)}. Remedy: choose among {', '.join(regions)}."
-        )
+        raise PhotopeakError(f"no region is called {' or '.join(words)}. Remedy: choose among {', '.join(regions)}.")
     weights: Float[np.ndarray, " region"] = np.array([r.volume_ml * (1.0 - r.outside) for r in chosen])
     mean = float(np.average([r.mean for r in chosen], weights=weights))
     volume = sum(r.volume_ml for r in chosen)

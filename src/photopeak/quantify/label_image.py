@@ -31,7 +31,9 @@ def read_labels(path: Path, names: Path | None = None) -> Mask:
     if path.suffix == ".safetensors":
         found = truth_volumes(path).get("truth/regions")
         if not isinstance(found, Mask):
-            raise PhotopeakError(f"{path} holds no truth/regions. Remedy: give a simulated brain's volumes.safetensors.")
+            raise PhotopeakError(
+                f"{path} holds no truth/regions. Remedy: give a simulated brain's volumes.safetensors."
+            )
         return found
     if not path.name.endswith((".nii", ".nii.gz")):
         raise PhotopeakError(f"{path} is no label image. Remedy: give volumes.safetensors, .nii or .nii.gz.")
@@ -52,7 +54,9 @@ def _names(path: Path) -> dict[int, str]:
     try:
         return {int(row[0]): row[1].strip() for row in rows}
     except (ValueError, IndexError) as error:
-        raise PhotopeakError(f"{path} cannot be read ({error}). Remedy: write a number and a name in each row.") from None
+        raise PhotopeakError(
+            f"{path} cannot be read ({error}). Remedy: write a number and a name in each row."
+        ) from None
 
 
 def _nifti(path: Path) -> tuple[Integer[np.ndarray, "z y x"], Float[np.ndarray, "4 4"]]:

@@ -104,7 +104,9 @@ class BrainAmyloid:
 
     mix: str = field(default="negative=0.5,positive=0.5", metadata={"help": "Share of each class."})
     tracer: Literal["pib", "florbetaben"] = field(default="pib", metadata={"help": "C-11 PiB, or F-18 florbetaben."})
-    injected_mbq: float = field(default=0.0, metadata={"help": "Activity given; 0: 555 MBq of PiB, 300 of florbetaben."})
+    injected_mbq: float = field(
+        default=0.0, metadata={"help": "Activity given; 0: 555 MBq of PiB, 300 of florbetaben."}
+    )
     minutes: float = field(default=20.0, metadata={"help": "Duration of the scan."})
     voxel_mm: Voxel = field(default="2.4", metadata=_VOXEL)
     name: ClassVar[str] = "brain-amyloid"
