@@ -37,7 +37,7 @@ PERFUSION = {
     "Lewy bodies, moderate": BrainPerfusion("dlb=1", "moderate"),
 }
 AMYLOID = {"negative": BrainAmyloid("negative=1"), "positive": BrainAmyloid("positive=1")}
-TOPS = {"brain-fdg": 1.5, "brain-perfusion": 1.4, "brain-amyloid": 2.4}
+TOPS = {"brain-fdg": 1.5, "brain-perfusion": 1.4, "brain-amyloid": 3.0}
 
 
 def draw(folder: Path, seed: int) -> None:

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from photopeak.core import PhotopeakError, Study
+from photopeak.dicom import write
 from photopeak.dicom.validate import errors_of
 from photopeak.patients.brain_perfusion import BrainPerfusion
-from tests.patients.spect_cohorts import image, only, simulated
+from photopeak.patients.protocol import Case, Clinic
+from tests.patients.spect_cohorts import image
 
 pytestmark = pytest.mark.timeout(400)
-ILL = ("--mix", "ad=1", "--stage", "moderate", "--views", "2", "--seconds", "900")  # as many counts as 60 of 30 s
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return simulated(tmp_path_factory.mktemp("perfusion") / "clinic", "brain-perfusion", *ILL)
+def case() -> Case:
+    """As many counts in two long projections of each head as in 60 of 30 s."""
+    return Clinic(BrainPerfusion("ad=1", "moderate", views=2, seconds=900.0), 1, 3).case(0)
 
 
 @pytest.fixture(scope="module")
-def study(folder) -> Study:
-    return only(folder)
+def study(case) -> Study:
+    return case.study
 
 
-def test_the_files_are_what_the_standard_says(folder, dciodvfy):
-    patient = folder / "brain-perfusion-3-00000"
-    assert errors_of(dciodvfy, str(patient / "tomo.dcm")) == []
-    truth = json.loads((patient / "truth.json").read_text())
-    assert truth["class"] == "ad"
-    assert "Alzheimer" in (patient / "report.txt").read_text()
+def test_the_file_is_what_the_standard_says(case, tmp_path, dciodvfy):
+    assert errors_of(dciodvfy, str(write(case.study.only("counts"), tmp_path / case.image))) == []
+    assert case.documents["truth.json"]["class"] == "ad"  # type: ignore[index,call-overload]
+    assert "Alzheimer" in case.study["truth/report"].value  # type: ignore[union-attr]
 
 
 def test_counts_are_a_departments(study):

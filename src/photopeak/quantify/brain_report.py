@@ -110,16 +110,24 @@ def save_picture(image: Image, reference: float, title: str, path: Path) -> Path
 
     ratio = np.asarray(image.values, np.float64) / reference
     top = float(np.percentile(ratio[ratio > 0.5], OF_THE_TOP))
-    figure = Figure(figsize=(13.0, 5.6), layout="constrained")
+    rows = planes(ratio, 0.4 * top)
+    width = max(p.shape[1] for row in rows.values() for p in row)
+    sheet = np.vstack([np.hstack([_widened(p, width) for p in row]) for row in rows.values()])
+    inches = 12.0 * sheet.shape[0] / sheet.shape[1]
+    figure = Figure(figsize=(13.2, inches + 0.4))
     FigureCanvasAgg(figure)
-    axes = figure.subplots(3, SLICES)
-    for row, (name, slices) in zip(axes, planes(ratio, 0.4 * top).items(), strict=True):
-        for ax, plane in zip(row, slices, strict=True):
-            drawn = ax.imshow(plane, cmap=COLOURS, vmin=0.0, vmax=top, interpolation="bicubic")
-            ax.set_xticks([]), ax.set_yticks([])
-        row[0].set_ylabel(name, fontsize=8)
-    figure.colorbar(drawn, ax=axes, shrink=0.6, label="over the reference")
-    figure.suptitle(title, fontsize=9)
+    tall = inches / (inches + 0.4)
+    ax, bar = figure.add_axes((0.02, 0.0, 0.91, tall)), figure.add_axes((0.94, 0.2 * tall, 0.012, 0.6 * tall))
+    drawn = ax.imshow(sheet, cmap=COLOURS, vmin=0.0, vmax=top, interpolation="bicubic", aspect="auto")
+    ax.axis("off")
+    figure.colorbar(drawn, cax=bar, label="over the reference")
+    figure.text(0.02, tall + 0.3 * (1.0 - tall), title, fontsize=9)
     with whole_file(path) as part, part.open("wb") as f:
         figure.savefig(f, format="png", dpi=100)
     return path
+
+
+def _widened(plane: Float[np.ndarray, "row column"], width: int) -> Float[np.ndarray, "row width"]:
+    """With air on both sides."""
+    missing = width - plane.shape[1]
+    return np.pad(plane, ((0, 0), (missing // 2, missing - missing // 2)))
