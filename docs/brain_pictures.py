@@ -1,4 +1,5 @@
-"""The pictures of simulate-brain.md, drawn by ``make_pictures.py``; alone: ``.venv/bin/python docs/brain_pictures.py``.
+"""The pictures of simulate-brain.md, drawn by ``make_pictures.py``; alone: ``.venv/bin/python docs/brain_pictures.py``, or with
+the names of some.
 
 In each, columns are classes, rows axial slices through striata and parietal lobes, a coronal one through the posterior
 cingulate, and a sagittal one beside the midline, in one scale of uptake over the cerebellum. The head is that of the
@@ -7,6 +8,8 @@ first patient of the cohort whose head lies straight: no picture is chosen by ey
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +40,15 @@ PERFUSION = {
     "Lewy bodies, moderate": BrainPerfusion("dlb=1", "moderate"),
 }
 AMYLOID = {"negative": BrainAmyloid("negative=1"), "positive": BrainAmyloid("positive=1")}
+PICTURES: dict[str, Mapping[str, Any]] = {"brain-fdg": FDG, "brain-perfusion": PERFUSION, "brain-amyloid": AMYLOID}
 TOPS = {"brain-fdg": 1.5, "brain-perfusion": 1.4, "brain-amyloid": 3.0}
 
 
-def draw(folder: Path, seed: int) -> None:
-    """All three."""
-    for name, classes in (("brain-fdg", FDG), ("brain-perfusion", PERFUSION), ("brain-amyloid", AMYLOID)):
+def draw(folder: Path, seed: int, names: Sequence[str] = tuple(PICTURES)) -> None:
+    """The pictures of these names."""
+    for name in names:
         columns = {}
-        for title, protocol in classes.items():
+        for title, protocol in PICTURES[name].items():
             index = straight(protocol, seed)
             study = Clinic(protocol, index + 1, seed)[index]  # type: ignore[arg-type]
             image = uptake_image(study)
@@ -125,4 +129,4 @@ def save(columns: dict[str, list[np.ndarray]], top: float, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    draw(Path(__file__).parent / "pictures", 11)
+    draw(Path(__file__).parent / "pictures", 11, sys.argv[1:] or tuple(PICTURES))
