@@ -1,5 +1,4 @@
-"""The pictures of simulate-brain.md, drawn by ``make_pictures.py``; alone: ``.venv/bin/python docs/brain_pictures.py``, or with
-the names of some.
+"""The pictures of simulate-brain.md, drawn by ``make_pictures.py``, or alone: ``docs/brain_pictures.py [NAME …]``.
 
 In each, columns are classes, rows axial slices through striata and parietal lobes, a coronal one through the posterior
 cingulate, and a sagittal one beside the midline, in one scale of uptake over the cerebellum. The head is that of the
