@@ -7,6 +7,7 @@ pictures/reading.png     what the shipped reader says of a metastatic patient
 pictures/explanation.png what that rests on
 pictures/recon.png       a virtual bone SPECT/CT, reconstructed in four ways
 pictures/datscan.png     DaTscan SPECT, MR and CT: a normal striatum and three stages of Parkinson's disease
+pictures/brain-*.png     FDG, perfusion and amyloid: normal beside disease
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
 pictures/fdg.png         FDG PET of the body: a normal examination and three stages of lung cancer, greatest SUV
 pictures/perfusion.png   hearts without and with defects: slices on their own axes, and polar maps
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import brain_pictures
 import numpy as np
 import torch
 from PIL import Image as Picture
@@ -68,6 +70,7 @@ def main() -> None:
     explained(FOLDER / "explanation.png")
     reconstructed(FOLDER / "recon.png")
     striata(FOLDER / "datscan.png")
+    brain_pictures.draw(FOLDER, SEED)
 
 
 def first_of(clinic: Clinic, label: str) -> Case:

@@ -130,10 +130,9 @@ def tomographic() -> Study:
 
 #: settings of protocols that take seconds a patient otherwise
 SMALL = {
-    "bone-spect": {"views": 2},
-    "datscan": {"views": 2},
+    **{name: {"views": 2} for name in ("bone-spect", "brain-perfusion", "datscan", "mpi")},
+    **{name: {"voxel_mm": "4.8"} for name in ("brain-fdg", "brain-amyloid")},
     "fdg-body": {"reach": "chest"},
-    "mpi": {"views": 2},
 }
 
 # --- operators --------------------------------------------------------------------------------------

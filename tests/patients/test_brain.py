@@ -111,6 +111,22 @@ def test_left_is_left_and_structures_lie_where_they_should(head):
     assert across[0] < across[1]
 
 
+def test_lobes_lie_as_they_lie(head):
+    label = head.label
+
+    def centre(name: str) -> np.ndarray:
+        return np.argwhere(label == NUMBER[name]).mean(0)
+
+    along = ["anterior cingulate", "sensorimotor cortex", "parietal cortex", "precuneus", "occipital cortex"]
+    ys = [centre(f"left {name}")[1] for name in along]
+    assert ys == sorted(ys)
+    assert centre("left precuneus")[0] > centre("left posterior cingulate")[0]
+    strip = np.argwhere(label == NUMBER["left sensorimotor cortex"])
+    low, high = np.percentile(strip[:, 0], (20, 80))
+    upper, lower = strip[strip[:, 0] > high], strip[strip[:, 0] < low]
+    assert upper[:, 1].mean() > lower[:, 1].mean() + 5  # the central sulcus runs up and back
+
+
 def test_the_cortex_is_folded_and_as_thick_as_cortex(head):
     """Its surface is twice that of a smooth hull, and its volume over its surface is a few millimetres."""
     grey = np.isin(head.label, CORTEX)

@@ -58,6 +58,7 @@ UNITS: MappingProxyType[str, tuple[str, float]] = MappingProxyType(
         "{counts}/s/MBq": ("sensitivity", 1.0),
         "1/min": ("rate", 1.0),
         "kg/m2": ("body mass index", 1.0),
+        "{CL}": ("Centiloid", 1.0),
     }
 )
 

@@ -119,6 +119,13 @@ for _name, _kind, _meaning in (
     ("truth/label_a", Kind("measurement", "1"), "1 where the patient has arthritis"),
     ("truth/bsi", Kind("measurement", "%"), "share of the skeleton's volume that is metastatic, as simulated"),
     ("truth/sbr", Kind("table", "1"), "specific binding ratio of each region, as simulated"),
+    ("truth/diagnosis", Kind("text"), "the disease that was simulated, in one word"),
+    (
+        "truth/suvr",
+        Kind("table", "1"),
+        "concentration of each region over the reference's, in the tissue, as simulated",
+    ),
+    ("truth/centiloid", Kind("measurement", "{CL}"), "amyloid on the Centiloid scale, in the tissue, as simulated"),
     ("truth/report", Kind("text"), "diagnostic report in plain prose"),
     ("reader/regions", Kind("mask"), "named structures, as the reader sees them"),
     ("reader/lesions", Kind("mask"), "lesions, as the reader sees them"),

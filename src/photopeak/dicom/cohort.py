@@ -124,7 +124,7 @@ def _what(entry: Entry) -> dict[str, Json]:
     return {"unit": entry.unit}
 
 
-def _read_volumes(path: Path) -> dict[str, Entry]:
+def truth_volumes(path: Path) -> dict[str, Entry]:
     """The truth volumes, each on its own grid."""
     from safetensors import safe_open
 
@@ -204,7 +204,7 @@ class Cohort(Studies):
         if (folder / "truth.safetensors").is_file():
             stated |= _read_masks(folder / "truth.safetensors", study)
         if (folder / "volumes.safetensors").is_file():
-            stated |= _read_volumes(folder / "volumes.safetensors")
+            stated |= truth_volumes(folder / "volumes.safetensors")
         if (folder / "truth.json").is_file():
             stated |= _read_index(folder / "truth.json")
         return study.add(stated, Record("cohort", __version__, {"path": paths[0]})) if stated else study
@@ -245,14 +245,17 @@ def _labels(rows: Sequence[Row]) -> dict[str, Entry]:
 
 
 def _read_index(path: Path) -> dict[str, Entry]:
-    """The simulated bone scan index, where the truth states volumes of bone, and specific binding ratios."""
+    """Numbers that the truth states: the bone scan index, ratios of binding and of uptake, the Centiloid."""
     truth = json.loads(path.read_text(encoding="utf-8"))
     found: dict[str, Entry] = {}
     if truth.get("skeleton_ml"):
         index = 100.0 * truth["metastatic_ml"] / truth["skeleton_ml"]
         found["truth/bsi"] = Measurement(index, "%", region="skeleton")
-    if truth.get("sbr"):
-        found["truth/sbr"] = tuple(Measurement(value, "1", region=name) for name, value in truth["sbr"].items())
+    for key in ("sbr", "suvr"):
+        if truth.get(key):
+            found[f"truth/{key}"] = tuple(Measurement(v, "1", region=name) for name, v in truth[key].items())
+    if "centiloid" in truth:
+        found["truth/centiloid"] = Measurement(truth["centiloid"], "{CL}", region="brain")
     return found
 
 

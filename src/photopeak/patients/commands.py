@@ -23,6 +23,7 @@ from photopeak.patients.protocol import Clinic, counts_hash, protocols
 
 SHEET_PATIENTS = 24
 SHEET_SUV = 7.0
+HEAD_MM = 260.0  # a PET no longer than this shows a head alone
 #: columns of cohort.csv that a protocol may leave out
 UNLABELLED = {"study": "1", "label_m": "", "label_a": "", "parent": ""}
 
@@ -228,15 +229,9 @@ def draw_sheet(folder: Path, patients: int = SHEET_PATIENTS) -> Path:
 
 
 def _shown(study: Study) -> list[Any]:
-    """The views of a planar scan; of a tomographic one the projections from front and back, first window; of a PET
-    the greatest SUV along lines from the front and from the left, up to what a reader's window ends at."""
-    if "counts" not in study:
-        from photopeak.core.step import run
-        from photopeak.quantify.suv import SuvBw
-
-        suv = run(SuvBw(), study)["suv/bw"]
-        assert isinstance(suv, Image)
-        return [np.minimum(suv.values.max(axis)[::-1], SHEET_SUV) for axis in (1, 2)]
+    """The views of a planar scan; of a tomographic one the projections from front and back, first window."""
+    if study.acquisition.modality == "PT":
+        return _projected(study)
     counts = study["counts"]
     assert isinstance(counts, Image)
     if "angle" not in counts.grid.names:
@@ -244,6 +239,22 @@ def _shown(study: Study) -> list[Any]:
     values = counts.values[0] if "energy" in counts.grid.names else counts.values
     angles = [a % 360.0 for a in counts.grid.axis("angle").values]
     return [values[min(range(len(angles)), key=lambda k: abs(angles[k] - side))] for side in (180.0, 0.0)]
+
+
+def _projected(study: Study) -> list[Any]:
+    """Of a PET the greatest value along lines from the front and from the left; beyond a head, up to the SUV where a
+    reader's window ends, since brain and bladder would hide all else.
+    """
+    image = study["activity"]
+    assert isinstance(image, Image)
+    if len(image.values) * image.grid.spacing_mm["z"] <= HEAD_MM:
+        return [image.values.max(axis)[::-1] for axis in (1, 2)]
+    from photopeak.core.step import run
+    from photopeak.quantify.suv import SuvBw
+
+    suv = run(SuvBw(), study)["suv/bw"]
+    assert isinstance(suv, Image)
+    return [np.minimum(suv.values.max(axis)[::-1], SHEET_SUV) for axis in (1, 2)]
 
 
 def _class_of(m: int | None, a: int | None) -> str:

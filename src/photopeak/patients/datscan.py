@@ -23,40 +23,28 @@ from photopeak.core import (
     Acquisition,
     Entry,
     Image,
-    Kind,
-    Mask,
     Measurement,
     PhotopeakError,
     Radiopharmaceutical,
     Record,
     Study,
     Text,
-    declare,
 )
 from photopeak.core.references import references_of
 from photopeak.core.study import Json
 from photopeak.patients.anatomy import draw_person
 from photopeak.patients.blocks import halved
 from photopeak.patients.brain import Head, draw_variation, make_head
-from photopeak.patients.brain.resonance import t1_weighted
-from photopeak.patients.brain.structures import BRAIN, NAMES, NUMBER, SIDES
+from photopeak.patients.brain.head import bq_per_ml
+from photopeak.patients.brain.structures import NAMES, NUMBER, SIDES, without_side
 from photopeak.patients.dopamine import CLASSES, DopaminePlan, draw_plan, draw_sbr
-from photopeak.patients.head_spect import (
-    HeadSpect,
-    camera_volume,
-    ct_of,
-    low_mm,
-    on_the_camera,
-    painted_volume,
-)
+from photopeak.patients.head_spect import HeadSpect, ct_and_mr, low_mm, volumes_of
 from photopeak.patients.header import frame_of, header, patient_id
 from photopeak.patients.mix import normalised, shares
 from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.static import FIRST_DAY
 from photopeak.physics.noise import as_uint16, poisson_counts
 from photopeak.physics.nuclides import decay_factor, nuclide
-
-declare("truth/diagnosis", Kind("text"), "the disease that was simulated, in one word")
 
 ENERGY_KEV: Final = 158.97
 WINDOWS: Final = {"photopeak": (143.1, 174.9), "lower scatter": (127.2, 143.1)}
@@ -119,7 +107,8 @@ class DatScan:
             camera.grid(_frame(streams)),
             "{counts}",
         )
-        entries = {"counts": counts, **_pictures(head, mu, streams), **_truth(head, plan, sbr, scene, streams)}
+        beside = ct_and_mr(head, mu, ENERGY_KEV, streams, _frame(streams))
+        entries = {"counts": counts, **beside, **_truth(head, plan, sbr, scene, streams)}
         return _case(entries, plan, self._stated(streams, camera, head, delay_h), streams)
 
     def _stated(self, streams: Streams, camera: HeadSpect, head: Head, delay_h: float) -> Acquisition:
@@ -155,7 +144,7 @@ def in_brain(hours: float) -> float:
 
 def concentrations(sbr: Mapping[str, float]) -> Float[np.ndarray, " structure"]:
     """Concentration of every structure relative to the reference's, 1 + SBR where transporters are."""
-    table = np.array([WITHOUT.get(_whole(name), 1.0) for name in NAMES])
+    table = np.array([WITHOUT.get(without_side(name), 1.0) for name in NAMES])
     for name, ratio in sbr.items():
         table[NUMBER[name]] = 1.0 + ratio
     for side in SIDES:
@@ -163,39 +152,12 @@ def concentrations(sbr: Mapping[str, float]) -> Float[np.ndarray, " structure"]:
     return table
 
 
-def _whole(name: str) -> str:
-    """The name without its side."""
-    return name.removeprefix("left ").removeprefix("right ")
-
-
-def bq_per_ml(head: Head, table: Float[np.ndarray, " structure"], brain_mbq: float) -> Float32[np.ndarray, "z y x"]:
-    """Concentrations at the start, so that the brain holds ``brain_mbq``."""
-    volumes = head.volumes_ml()
-    relative = sum(table[k] * volumes[NAMES[k]] for k in BRAIN)
-    return head.picture(table * (brain_mbq * 1e6 / relative))
-
-
-def _pictures(head: Head, mu: Float32[np.ndarray, "z y x"], streams: Streams) -> dict[str, Entry]:
-    """What the same person's CT and MR show."""
-    frame = _frame(streams)
-    ct, grid = ct_of(head, mu, ENERGY_KEV, streams("ct"), frame)
-    painted = painted_volume(head, frame)
-    mr = t1_weighted(head, streams("mr"))[-painted.shape[0] :]
-    return {"ct": Image(ct, grid, "[hnsf'U]"), "mr": Image(mr, painted, "1")}
-
-
 def _truth(
     head: Head, plan: DopaminePlan, sbr: Mapping[str, float],
     scene: tuple[Float32[np.ndarray, " _z _y _x"], Float32[np.ndarray, " _z _y _x"]], streams: Streams,
 ) -> dict[str, Entry]:  # fmt: skip
-    frame = _frame(streams)
-    volume, painted = camera_volume(head, frame), painted_volume(head, frame)
-    label = head.label[-painted.shape[0] :]
-    present = {int(k): NAMES[k] for k in np.unique(label) if k}
     return {
-        "truth/activity": Image(on_the_camera(scene[0]), volume, "Bq/ml"),
-        "truth/mu": Image(on_the_camera(scene[1]), volume, "1/cm"),
-        "truth/regions": Mask(np.ascontiguousarray(label), painted, present),
+        **volumes_of(head, scene, _frame(streams)),
         "truth/sbr": tuple(Measurement(value, "1", region=name) for name, value in sbr.items()),
         "truth/diagnosis": Text(plan.label),
         "truth/report": Text(report(plan)),

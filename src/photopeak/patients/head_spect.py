@@ -17,10 +17,13 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Num
 
-from photopeak.core import Axis, Detector, EnergyWindow, Grid, PhotopeakError, scaling
+from photopeak.core import Axis, Detector, EnergyWindow, Entry, Grid, Image, Mask, PhotopeakError, scaling
 from photopeak.core.study import Json
 from photopeak.patients.blocks import paired
 from photopeak.patients.brain.head import EDGE_MM, SHAPE, Head
+from photopeak.patients.brain.resonance import t1_weighted
+from photopeak.patients.brain.structures import NAMES
+from photopeak.patients.protocol import Streams
 from photopeak.physics.collimator import collimator
 from photopeak.physics.materials import ct_from_mu
 from photopeak.physics.nuclides import decay_during, nuclide
@@ -147,6 +150,30 @@ def painted_volume(head: Head, frame: str) -> Grid:
     z, y, x = head.share.shape
     low = (head.origin_mm[0], head.origin_mm[1], head.origin_mm[2] + 2 * MARGIN_ROWS * head.edge_mm)
     return Grid.volume((z - 2 * MARGIN_ROWS, y, x), scaling((head.edge_mm,) * 3, low), frame)
+
+
+def ct_and_mr(
+    head: Head, mu: Float32[np.ndarray, "z y x"], energy_kev: float, streams: Streams, frame: str
+) -> dict[str, Entry]:
+    """What the same person's CT and MR show."""
+    ct, grid = ct_of(head, mu, energy_kev, streams("ct"), frame)
+    painted = painted_volume(head, frame)
+    mr = t1_weighted(head, streams("mr"))[-painted.shape[0] :]
+    return {"ct": Image(ct, grid, "[hnsf'U]"), "mr": Image(mr, painted, "1")}
+
+
+def volumes_of(
+    head: Head, scene: tuple[Float32[np.ndarray, " _z _y _x"], Float32[np.ndarray, " _z _y _x"]], frame: str
+) -> dict[str, Entry]:
+    """The truth of a ``scene`` of activity and attenuation on voxels of the pixel's size, and the structures."""
+    volume, painted = camera_volume(head, frame), painted_volume(head, frame)
+    label = head.label[-painted.shape[0] :]
+    present = {int(k): NAMES[k] for k in np.unique(label) if k}
+    return {
+        "truth/activity": Image(on_the_camera(scene[0]), volume, "Bq/ml"),
+        "truth/mu": Image(on_the_camera(scene[1]), volume, "1/cm"),
+        "truth/regions": Mask(np.ascontiguousarray(label), painted, present),
+    }
 
 
 def on_the_camera(values: Float32[np.ndarray, " _z _y _x"]) -> Float32[np.ndarray, " _z _y _x"]:

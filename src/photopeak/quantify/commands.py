@@ -1,4 +1,4 @@
-"""``photopeak qc TEST FILE``: quality control of a gamma camera; ``polar-map`` and ``polar-limits`` for the heart."""
+"""``photopeak qc TEST FILE``: quality control of a gamma camera; ``polar-map``, ``polar-limits``, ``brain-uptake``."""
 
 from __future__ import annotations
 
@@ -134,3 +134,29 @@ def polar_limits(patients: int, seed: int, out: Path, jobs: int) -> None:
     from photopeak.recipes.perfusion_limits import make_limits
 
     click.echo(f"wrote {make_limits(patients, seed, out, jobs, click.echo)}")
+
+
+@click.command("brain-uptake")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--regions",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="Where regions are: volumes.safetensors of a simulated brain, or NIfTI labels in the image's space.",
+)
+@click.option("--names", type=click.Path(exists=True, path_type=Path), help="CSV of number,name for NIfTI labels.")
+@click.option("--reference", default="cerebellum", show_default=True, help="A word in the reference regions' names.")
+@click.option("--centiloid", default="", metavar="TRACER", help="Amyloid: pib, florbetaben or flutemetamol.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write brain-uptake.json and .png to this folder.")
+def brain_uptake(
+    path: Path, regions: Path, names: Path | None, reference: str, centiloid: str, out: Path | None
+) -> None:
+    """Uptake of the brain's regions over a reference, their asymmetry, and amyloid in Centiloid.
+
+    PATH is a PET series or a reconstructed SPECT. Nothing is corrected for partial volume.
+    """
+    from photopeak.quantify.brain_report import brain_report
+    from photopeak.quantify.label_image import read_labels
+
+    for line in brain_report(path, read_labels(regions, names), reference, centiloid, out):
+        click.echo(line)

@@ -13,7 +13,7 @@ from photopeak.patients.brain import cerebrum, deep
 from photopeak.patients.brain.canvas import Box, Canvas
 from photopeak.patients.brain.shapes import Array, Points
 from photopeak.patients.brain.shell import paint_shell
-from photopeak.patients.brain.structures import LOBES, NAMES, NUMBER, SIDES, TISSUE_OF, TISSUES
+from photopeak.patients.brain.structures import BRAIN, LOBES, NAMES, NUMBER, SIDES, TISSUE_OF, TISSUES
 from photopeak.patients.brain.variation import Variation
 
 EDGE_MM: Final = 1.2
@@ -22,6 +22,8 @@ TOP_MM: Final = 122.0
 """z of the uppermost voxel, about 30 mm above the crown."""
 MIDDLE_MM: Final = 8.0
 """y of the axis of rotation: the middle of the head from front to back."""
+STRIP_MM: Final = 14.0
+"""The gyri before and behind the central sulcus reach so far from it, along the head."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,13 @@ class Head:
         return {name: float(v) * self.edge_mm**3 / 1000.0 for name, v in zip(NAMES, total, strict=True) if name}
 
 
+def bq_per_ml(head: Head, table: Float[np.ndarray, " structure"], brain_mbq: float) -> Float32[np.ndarray, "z y x"]:
+    """Concentrations at the start, so that the brain holds ``brain_mbq``."""
+    volumes = head.volumes_ml()
+    relative = sum(table[k] * volumes[NAMES[k]] for k in BRAIN)
+    return head.picture(table * (brain_mbq * 1e6 / relative))
+
+
 def make_head(v: Variation, edge_mm: float = EDGE_MM) -> Head:
     """Paint a head, from the skin inwards."""
     shape = tuple(round(n * EDGE_MM / edge_mm) for n in SHAPE)
@@ -101,13 +110,20 @@ def _paint_cerebrum(canvas: Canvas, v: Variation) -> None:
 
 
 def _lobe(p: Points, insula: Array) -> UInt8[np.ndarray, " points"]:
-    """Whose cortex a point would be: by the central, Sylvian and parieto-occipital sulci as planes."""
+    """Whose cortex a point would be: by sulci as planes, and by how far from the corpus callosum it lies."""
     x, y, z = np.abs(p.x), p.y, p.z
-    sylvian = z < -2 + 0.4 * y
-    name = np.where(y + 0.45 * z < 30.0, 0, 1)  # the central sulcus runs up and back
-    name = np.where((sylvian & (x > 22) & (y < 62)) | ((z < -16) & (y > -26) & (x > 17)), 2, name)
-    name = np.where(y + 0.35 * np.maximum(z, -20) > 74.0, 3, name)
-    name = np.where((x < 14) & (y > 28) & (y < 62) & (z > 6) & (z < 44), 4, name)
+    central = y - 0.4 * z - 2.0  # behind the central sulcus, which runs up and back
+    occipital = y - 0.35 * np.maximum(z, -10) > 64.0
+    medial, ring = x < 15, np.hypot((y - 5.0) / 38.0, (z - 6.0) / 22.0)  # 1 on the corpus callosum
+    name = np.where(central < 0, LOBES.index("frontal cortex"), LOBES.index("parietal cortex"))
+    name = np.where(medial & (central > 16) & (z > 8), LOBES.index("precuneus"), name)
+    name = np.where(np.abs(central) < STRIP_MM, LOBES.index("sensorimotor cortex"), name)
+    cingulate = medial & (ring < 1.55) & (z > -14)
+    name = np.where(cingulate & (y < 24), LOBES.index("anterior cingulate"), name)
+    name = np.where(cingulate & (y >= 24) & (z > 2), LOBES.index("posterior cingulate"), name)
+    below = ((z < -2 + 0.4 * y) & (x > 22) & (y < 62)) | ((z < -16) & (y > -26) & (x > 17))  # the Sylvian fissure
+    name = np.where(below, LOBES.index("temporal cortex"), name)
+    name = np.where(occipital, LOBES.index("occipital cortex"), name)
     first = np.array([NUMBER[f"left {lobe}"] for lobe in LOBES], np.uint8)
     out = np.where(insula < 6.5, np.uint8(NUMBER["left insular cortex"]), first[name])
     return (out + (p.x < 0)).astype(np.uint8)  # the right one of a pair comes after the left one

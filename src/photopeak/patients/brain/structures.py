@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 SIDES: Final = ("left", "right")
-LOBES: Final = ("frontal cortex", "parietal cortex", "temporal cortex", "occipital cortex", "posterior cingulate")
+LOBES: Final = (
+    "frontal cortex", "parietal cortex", "temporal cortex", "occipital cortex",
+    "sensorimotor cortex", "anterior cingulate", "posterior cingulate", "precuneus",
+)  # fmt: skip
 STRIATUM: Final = ("caudate", "anterior putamen", "posterior putamen")
 
 
@@ -90,3 +93,12 @@ def of_tissues(*tissues: str) -> tuple[int, ...]:
 
 CORTEX: Final = tuple(NUMBER[f"{side} {lobe}"] for side in SIDES for lobe in (*LOBES, "insular cortex"))
 BRAIN: Final = of_tissues("grey matter", "deep grey matter", "thalamus", "pallidum", "white matter", "brain stem")
+
+
+def without_side(name: str) -> str:
+    """A structure's name for both sides.
+
+    >>> without_side("left precuneus")
+    'precuneus'
+    """
+    return name.removeprefix("left ").removeprefix("right ")
