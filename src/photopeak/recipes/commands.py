@@ -31,6 +31,7 @@ STUDIES: Final = {
     "A15": "the same with the left–right difference beside it",
     "A17": "which errors those before make, from their predictions",
     "A18": "learning curves of A10 and A13",
+    "older": "A10, A13 and A15 against dSPIC-AM on the same images, from their predictions",
     "R1": "the Photopeak reader against dSPIC-AM on fresh patients",
     "R1-explain": "whether the maps that explain the Photopeak reader point at the lesions",
     "S1": "ways of reconstructing SPECT, on virtual bone SPECT/CT",
@@ -39,7 +40,7 @@ STUDIES: Final = {
 }
 
 #: the older ways of reading bone scans
-OLDER: Final = ("A10", "A13", "A15", "A17", "A18")
+OLDER: Final = ("A10", "A13", "A15", "A17", "A18", "older")
 
 
 @click.command(epilog="Studies: " + "; ".join(f"{k} ({v})" for k, v in STUDIES.items()))
@@ -148,7 +149,7 @@ def _published(study: str, preset: str, where: torch.device, work: Path, results
 
 
 def _older(study: str, preset: str, where: torch.device, work: Path, results: Path) -> Path:
-    from photopeak.recipes import error_audit, hot_spot_reading, learning_curve, older, simple_cnn
+    from photopeak.recipes import error_audit, hot_spot_reading, learning_curve, older, older_table, simple_cnn
 
     outcome, chosen, started = older.begun(study, preset), older.PRESETS[preset], time.monotonic()
     out = results / study / preset
@@ -156,6 +157,9 @@ def _older(study: str, preset: str, where: torch.device, work: Path, results: Pa
         outcome.figures = hot_spot_reading.study(chosen, work, out, click.echo)
     elif study == "A17":
         outcome.figures = error_audit.study(preset, work, results, click.echo)
+    elif study == "older":
+        outcome.seeds = chosen.seeds[:1]
+        outcome.figures = older_table.study(chosen, work, results, out, click.echo)
     elif study == "A18":
         outcome.figures = learning_curve.study(chosen, work, where, out, click.echo)
     else:

@@ -38,7 +38,7 @@ FIRST: Final = {"smoke": 6, "quick": PATIENTS, "full": PATIENTS}
 def study(name: str, work: Path, results: Path, say: Callable[[str], None]) -> dict[str, Figure]:
     """Audit every source; what the views show goes to ``results/A17/<preset>.shown.csv``."""
     known = [patient_id("bone-scan", Streams(COHORT_SEED, i)) for i in range(FIRST[name])]
-    tables = {source: _of(predictions_of(results, file), set(known)) for source, file in SOURCES.items()}
+    tables = {source: only(predictions_of(results, file), set(known)) for source, file in SOURCES.items()}
     asked = {p for these in tables.values() for p in these.patients}
     kept = work / f"shown-{name}.csv"
     if not kept.exists():
@@ -58,8 +58,9 @@ def predictions_of(results: Path, file: str) -> Predictions:
     return read_predictions(path)
 
 
-def _of(these: Predictions, patients: set[str]) -> Predictions:
-    rows = [i for i, p in enumerate(these.patients) if p in patients]
+def only(these: Predictions, patients: set[str], fold: str = "") -> Predictions:
+    """The cases of these patients; of one fold, where one is named."""
+    rows = [i for i, p in enumerate(these.patients) if p in patients and fold in ("", these.folds[i])]
     words: dict[str, Any] = {
         n: tuple(getattr(these, n)[i] for i in rows) for n in ("patients", "views", "folds", "labels")
     }

@@ -8,6 +8,7 @@ flat wants other information.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ import torch
 
 from photopeak.classify.scans import Scans
 from photopeak.evaluate.predictions import Predictions, read_predictions, write_predictions
-from photopeak.recipes import older
+from photopeak.recipes import older, simple_cnn
 from photopeak.recipes.dspic import Outcome as Tested
 from photopeak.recipes.dspic import probabilities
 from photopeak.recipes.dspic_data import Entered
@@ -24,13 +25,13 @@ from photopeak.recipes.dspic_study import predictions
 from photopeak.recipes.hot_spot_reading import Described, describe, read
 from photopeak.recipes.leak import joined
 from photopeak.recipes.outcome import Figure
-from photopeak.recipes.simple_cnn import CHANNELS, PLAIN, inputs, teach
+from photopeak.recipes.simple_cnn import PLAIN
 
-SHARES: Final = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+SHARES: Final = (1 / 27, 1 / 9, 1 / 3, 1.0)
 """Of the patients to teach with."""
 HOT_SPOTS: Final = "random forest, hot spots"
 WAYS: Final = (HOT_SPOTS, PLAIN)
-MOST_EPOCHS: Final = 4
+MOST_EPOCHS: Final = 2
 """Fewer patients are shown more often, up to this many times, so that a small part is not merely taught less."""
 
 
@@ -53,44 +54,45 @@ def study(
     found = dict[str, Figure]()
     for way in WAYS:
         for share in SHARES:
-            each, sizes = [], list[int]()
-            for seed in preset.seeds:
-                training, testing = older.divided(scans, seed)
-                mine = part(training, share, seed)
-                sizes.append(len({e.patient for e in mine}))
-                kept = work / f"{_file(way, share)}-{seed}-{preset.epochs}-{preset.patients}.predictions.csv"
-                if not kept.exists():
-                    tested = _tested(way, scans, d, (mine, testing), (seed, preset.epochs, share, device))
-                    write_predictions(predictions(tested, scans, f"clean-{seed}"), kept)
-                each.append(read_predictions(kept))
-            found |= _shown(way, share, joined(each), sizes, (preset.resamples, out))
-            say(f"{way}, {sizes[0]} patients: area {older.values(joined(each))['auc']:.3f}")
+            name = f"{way.replace(', ', '-').replace(' ', '-')}-1-of-{round(1 / share)}"
+            each = [told(way, share, scans, d, Place(seed, preset, work, device)) for seed in preset.seeds]
+            these = joined(each)
+            write_predictions(these, out.with_name(f"{out.name}.{name}.predictions.csv"))
+            n = patients_taught(scans, share, preset.seeds[0])
+            figures = older.figures(f"{way}, {n} patients", these, preset.resamples)
+            found |= {k: f for k, f in figures.items() if k.startswith(("accuracy:", "auc:"))}
+            say(f"{way}, {n} patients: area {older.values(these)['auc']:.3f}")
     return found
 
 
-def _tested(
-    way: str,
-    scans: Scans,
-    d: Described,
-    divided: tuple[list[Entered], list[Entered]],
-    how: tuple[int, int, float, torch.device],
-) -> Tested:
-    (mine, testing), (seed, epochs, share, device) = divided, how
+@dataclass(frozen=True)
+class Place:
+    """Which split, how long, where predictions are kept, and what it is computed on."""
+
+    seed: int
+    preset: older.Preset
+    work: Path
+    device: torch.device
+
+
+def patients_taught(scans: Scans, share: float, seed: int) -> int:
+    """How many patients a share is; the same for every split, but for rounding."""
+    return len({e.patient for e in part(older.divided(scans, seed)[0], share, seed)})
+
+
+def told(way: str, share: float, scans: Scans, d: Described, place: Place) -> Predictions:
+    """What one way, taught with a share of one split, says of that split's tests."""
+    seed, preset = place.seed, place.preset
+    training, testing = older.divided(scans, seed)
+    mine, fold = part(training, share, seed), f"clean-{seed}"
     if way == HOT_SPOTS:
-        return read(way, d, mine, testing, seed)
-    network = teach(way, scans, mine, seed, round(epochs * min(MOST_EPOCHS, 1 / share)), device)
-    return Tested(testing, probabilities(network, inputs(scans, testing, CHANNELS[way])))
-
-
-def _shown(
-    way: str, share: float, these: Predictions, sizes: Sequence[int], how: tuple[int, Path]
-) -> dict[str, Figure]:
-    """The figures of one way and share; the number of patients taught stands in the name."""
-    resamples, out = how
-    write_predictions(these, out.with_name(f"{out.name}.{_file(way, share)}.predictions.csv"))
-    figures = older.figures(f"{way}, {round(float(np.mean(sizes)))} patients", these, resamples)
-    return {name: f for name, f in figures.items() if name.startswith(("accuracy:", "auc:"))}
-
-
-def _file(way: str, share: float) -> str:
-    return f"{way.replace(', ', '-').replace(' ', '-')}-1-of-{round(1 / share)}"
+        return predictions(read(way, d, mine, testing, seed), scans, fold)
+    if share == 1:  # that is A13
+        return simple_cnn.told(way, scans, seed, preset, place.work, place.device)
+    kept = place.work / f"curve-1-of-{round(1 / share)}-{seed}-{preset.epochs}-{preset.patients}.predictions.csv"
+    if not kept.exists():
+        epochs = round(preset.epochs * min(MOST_EPOCHS, 1 / share))
+        network = simple_cnn.teach(way, scans, mine, seed, epochs, place.device)
+        scores = probabilities(network, simple_cnn.inputs(scans, testing, simple_cnn.CHANNELS[way]))
+        write_predictions(predictions(Tested(testing, scores), scans, fold), kept)
+    return read_predictions(kept)

@@ -36,7 +36,7 @@ class Preset:
 
 
 PRESETS: Final = {
-    "smoke": Preset(12, (0,), 1, 50),
+    "smoke": Preset(8, (0,), 1, 20),
     "quick": Preset(PATIENTS, (0, 1, 2), 30),
     "full": Preset(PATIENTS, tuple(range(10)), 100),
 }
