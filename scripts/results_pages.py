@@ -50,7 +50,8 @@ def wide(result: dict[str, Any]) -> str:
 
 
 def _cell(f: dict[str, Any]) -> str:
-    return f"{f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f})"
+    of = f", {f['n']} of {f['patients']}" if "patients" in f else ""  # images of patients
+    return f"{f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f}{of})"
 
 
 def table(result: dict[str, Any]) -> str:

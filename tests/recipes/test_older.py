@@ -63,7 +63,9 @@ def test_the_smallest_audit_runs_and_says_what_it_lacks(work: Path, tmp_path: Pa
 
 def test_a_simulated_cohort_on_disk_is_audited(tmp_path: Path) -> None:
     runner = CliRunner()
-    made = runner.invoke(root, ["simulate", "bone-scan", str(tmp_path / "c"), "--patients", "2", "--seed", "3"])
+    made = runner.invoke(
+        root, ["simulate", "bone-scan", "--out", str(tmp_path / "c"), "--patients", "2", "--seed", "3"]
+    )
     assert made.exit_code == 0, made.output
     shown = error_audit.shown_of_cohort(tmp_path / "c")
     assert {v for _, v in shown} == {"anterior", "posterior", ""}

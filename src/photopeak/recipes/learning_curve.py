@@ -1,8 +1,9 @@
 """A18: how well the older ways read when they are taught with fewer patients.
 
 On each split the tests stay the same, and the patients to teach with are a part of those of the full split, smaller
-parts within larger ones, each class in its share. A way that still rises at the end wants more patients; one that is
-flat wants other information.
+parts within larger ones, each class in its share. Networks are taught for the same number of epochs, so with fewer
+patients in fewer steps too. A way that still rises at the end wants more patients; one that is flat wants other
+information.
 """
 
 from __future__ import annotations
@@ -31,8 +32,6 @@ SHARES: Final = (1 / 27, 1 / 9, 1 / 3, 1.0)
 """Of the patients to teach with."""
 HOT_SPOTS: Final = "random forest, hot spots"
 WAYS: Final = (HOT_SPOTS, PLAIN)
-MOST_EPOCHS: Final = 2
-"""Fewer patients are shown more often, up to this many times, so that a small part is not merely taught less."""
 
 
 def part(training: Sequence[Entered], share: float, seed: int) -> list[Entered]:
@@ -59,7 +58,7 @@ def study(
             these = joined(each)
             write_predictions(these, out.with_name(f"{out.name}.{name}.predictions.csv"))
             n = patients_taught(scans, share, preset.seeds[0])
-            figures = older.figures(f"{way}, {n} patients", these, preset.resamples)
+            figures = older.figures(f"{way}, {n} patients (1 of {round(1 / share)})", these, preset.resamples)
             found |= {k: f for k, f in figures.items() if k.startswith(("accuracy:", "auc:"))}
             say(f"{way}, {n} patients: area {older.values(these)['auc']:.3f}")
     return found
@@ -91,8 +90,7 @@ def told(way: str, share: float, scans: Scans, d: Described, place: Place) -> Pr
         return simple_cnn.told(way, scans, seed, preset, place.work, place.device)
     kept = place.work / f"curve-1-of-{round(1 / share)}-{seed}-{preset.epochs}-{preset.patients}.predictions.csv"
     if not kept.exists():
-        epochs = round(preset.epochs * min(MOST_EPOCHS, 1 / share))
-        network = simple_cnn.teach(way, scans, mine, seed, epochs, place.device)
+        network = simple_cnn.teach(way, scans, mine, seed, preset.epochs, place.device)
         scores = probabilities(network, simple_cnn.inputs(scans, testing, simple_cnn.CHANNELS[way]))
         write_predictions(predictions(Tested(testing, scores), scans, fold), kept)
     return read_predictions(kept)
