@@ -41,7 +41,10 @@ def wide(result: dict[str, Any]) -> str:
     columns = WIDE[f"{result['id']}-{result['preset']}"] or tuple(dict.fromkeys(w for _, w in parts.values()))
     turned = not WIDE[f"{result['id']}-{result['preset']}"]  # few ways and many figures: a row a figure
     rows = list(dict.fromkeys((f if turned else w) for f, w in parts.values()))
-    lines = [f"| | {' | '.join(c.replace('_', ' ') for c in columns)} |", "|---" * (len(columns) + 1) + "|"]
+    lines = [
+        f"| | {' | '.join(columns if turned else (c.replace('_', ' ') for c in columns))} |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
     for row in rows:
         cells = [figures.get(f"{row}: {c}" if turned else f"{c}: {row}") for c in columns]
         lines.append(f"| {row} | {' | '.join('–' if f is None else _cell(f) for f in cells)} |")

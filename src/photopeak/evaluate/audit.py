@@ -133,8 +133,10 @@ class Rate:
     patients: int
 
 
-def audit(these: Predictions, shown: Mapping[tuple[str, str], Shown]) -> dict[str, Rate]:
+def audit(these: Predictions, shown: Mapping[tuple[str, str], Shown], fewest: int = 1) -> dict[str, Rate]:
     """The rate of each error in each group, by "group, read as class"; cases of two classes are left out.
+
+    So are groups of fewer than ``fewest`` patients.
 
     A reading is the class with the highest score. Intervals are exact (Clopper–Pearson, 95 %), as if each patient of
     the group had been asked once: the two views of one are not independent.
@@ -153,7 +155,7 @@ def audit(these: Predictions, shown: Mapping[tuple[str, str], Shown]) -> dict[st
         rows = [i for i, k in enumerate(keys) if these.labels[i] == label and chosen(shown[k])]
         patients = len({these.patients[i] for i in rows})
         for other in these.classes:
-            if rows and other != label:
+            if patients >= max(1, fewest) and other != label:
                 value = sum(said[i] == other for i in rows) / len(rows)
                 out[f"{name}, read as {other}"] = Rate(value, *exact(value, patients), len(rows), patients)
     return out

@@ -33,6 +33,8 @@ SOURCES: Final = {
 }
 FIRST: Final = {"smoke": 6, "quick": PATIENTS, "full": PATIENTS}
 """Of how many patients of the cohort predictions are asked about."""
+FEWEST: Final = {"smoke": 1, "quick": 5, "full": 5}
+"""Patients of a group without whom its rate says nothing."""
 
 
 def study(name: str, work: Path, results: Path, say: Callable[[str], None]) -> dict[str, Figure]:
@@ -46,7 +48,8 @@ def study(name: str, work: Path, results: Path, say: Callable[[str], None]) -> d
         say(f"{len(asked)} patients simulated")
     shown = read_shown(kept)
     write_shown(list(shown.values()), results / "A17" / f"{name}.shown.csv")
-    return {f"{k}: {source}": _figure(r) for source, these in tables.items() for k, r in audit(these, shown).items()}
+    found = {source: audit(these, shown, FEWEST[name]) for source, these in tables.items()}
+    return {f"{k}: {source}": _figure(r) for source, rates in found.items() for k, r in rates.items()}
 
 
 def predictions_of(results: Path, file: str) -> Predictions:
