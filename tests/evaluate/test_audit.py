@@ -63,6 +63,7 @@ def test_errors_are_counted_in_the_groups_they_belong_to() -> None:
     assert rates["M, vertebrae alone, read as N"].value == 0.0
     assert rates["M, read as N"].images == 2  # the case of two classes is left out
     assert not [k for k in rates if k.startswith("N,")]
+    assert audit(these, shown, fewest=2) == {}  # one patient a group says nothing
 
 
 def test_groups_of_a_class_cover_it_without_overlap() -> None:
