@@ -74,7 +74,7 @@ def test_every_way_is_set_beside_dspic_on_the_same_images(work: Path, tmp_path: 
 def test_a_simulated_cohort_on_disk_is_audited(tmp_path: Path) -> None:
     runner = CliRunner()
     made = runner.invoke(
-        root, ["simulate", "bone-scan", "--out", str(tmp_path / "c"), "--patients", "2", "--seed", "3"]
+        root, ["simulate", "bone-scan", "--out", str(tmp_path / "c"), "--patients", "1", "--seed", "3"]
     )
     assert made.exit_code == 0, made.output
     shown = error_audit.shown_of_cohort(tmp_path / "c")
@@ -143,7 +143,7 @@ def test_the_committed_figures_follow_from_the_committed_predictions(study: str)
             if n.startswith("accuracy: ") and f["value"] == pytest.approx(found["accuracy"], abs=1e-9)
         ]  # fmt: skip
         assert any(
-            figures[n.replace("accuracy", "auc")]["value"] == pytest.approx(found["auc"], abs=1e-6) for n in same
+            figures[n.replace("accuracy", "auc")]["value"] == pytest.approx(found["auc"], abs=1e-4) for n in same
         ), path
         checked += 1
     assert checked == sum(n.startswith("accuracy: ") and "minus" not in n for n in figures)

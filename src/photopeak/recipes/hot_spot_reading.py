@@ -28,7 +28,7 @@ from photopeak.classify.scans import LESIONS, Scans
 from photopeak.classify.views import VIEWS
 from photopeak.core.writing import whole_file
 from photopeak.evaluate.bootstrap import interval, resampled
-from photopeak.evaluate.predictions import Predictions, write_predictions
+from photopeak.evaluate.predictions import Predictions, read_predictions, write_predictions
 from photopeak.recipes import older
 from photopeak.recipes.dspic import Outcome as Tested
 from photopeak.recipes.dspic_data import Entered, numbers
@@ -208,10 +208,9 @@ def study(preset: older.Preset, work: Path, out: Path, say: Callable[[str], None
     write_found(scans, d, out.with_name(f"{out.name}.images.csv"))
     found = _segmentation(d, scans, preset.resamples)
     for way in WAYS:
-        these = over_splits(way, d, scans, preset.seeds)
-        write_predictions(
-            these, out.with_name(f"{out.name}.{way.replace(', ', '-').replace(' ', '-')}.predictions.csv")
-        )
+        path = out.with_name(f"{out.name}.{way.replace(', ', '-').replace(' ', '-')}.predictions.csv")
+        write_predictions(over_splits(way, d, scans, preset.seeds), path)
+        these = read_predictions(path)  # rounding decides between votes that are all but tied
         found |= older.figures(way, these, preset.resamples)
         say(f"{way}: accuracy {found[f'accuracy: {way}']['value']:.3f}")
     return found
