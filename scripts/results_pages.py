@@ -18,9 +18,43 @@ def write(folder: Path) -> list[Path]:
     for path in sorted([*results.glob("*/*.json")]):
         name = path.stem if path.parent.name == "bench" else f"{path.parent.name}-{path.stem}"
         page = folder / f"{name}.md"
-        page.write_text(table(json.loads(path.read_text(encoding="utf-8"))), encoding="utf-8")
+        result = json.loads(path.read_text(encoding="utf-8"))
+        page.write_text((wide if name in WIDE else table)(result), encoding="utf-8")
         written.append(page)
     return written
+
+
+#: results of several ways with the same figures, named "figure: way": a row a way, and these figures as columns
+WIDE = {
+    "older-quick": ("accuracy", "auc", "sensitivity_N", "sensitivity_M", "sensitivity_A"),
+    "A10-quick": ("accuracy", "auc", "auc_N", "auc_M", "auc_A"),
+    "A15-quick": ("accuracy", "auc", "auc_N", "auc_M", "auc_A"),
+    "A18-quick": ("accuracy", "auc"),
+    "A17-quick": (),
+}
+
+
+def wide(result: dict[str, Any]) -> str:
+    """A row a way and a column a figure; what has another form follows as a usual table."""
+    figures = result["figures"]
+    parts = {name: tuple(name.split(": ", 1)) for name in figures if ": " in name}
+    columns = WIDE[f"{result['id']}-{result['preset']}"] or tuple(dict.fromkeys(w for _, w in parts.values()))
+    turned = not WIDE[f"{result['id']}-{result['preset']}"]  # few ways and many figures: a row a figure
+    rows = list(dict.fromkeys((f if turned else w) for f, w in parts.values()))
+    lines = [
+        f"| | {' | '.join(columns if turned else (c.replace('_', ' ') for c in columns))} |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
+    for row in rows:
+        cells = [figures.get(f"{row}: {c}" if turned else f"{c}: {row}") for c in columns]
+        lines.append(f"| {row} | {' | '.join('–' if f is None else _cell(f) for f in cells)} |")
+    rest = {name: f for name, f in figures.items() if name not in parts}
+    return "\n".join(lines) + "\n\n" + (table({**result, "figures": rest}) if rest else _made(result))
+
+
+def _cell(f: dict[str, Any]) -> str:
+    of = f", {f['n']} of {f['patients']}" if "patients" in f else ""  # images of patients
+    return f"{f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f}{of})"
 
 
 def table(result: dict[str, Any]) -> str:
@@ -30,8 +64,11 @@ def table(result: dict[str, Any]) -> str:
         beside = "; ".join(f"{k} {_text(v)}" for k, v in f.items() if k not in SHOWN)
         spread = f"{f['low']:.4g} to {f['high']:.4g}" if f["n"] > 1 else ""
         lines.append(f"| {name.replace('_', ' ')} | {f['value']:.4g} | {spread} | {f['unit']} | {f['n']} | {beside} |")
-    made = f"Made by `{result['command']}` at commit `{result['commit'][:10]}` on {_machine(result['hardware'])}."
-    return "\n".join([*lines, "", made, ""])
+    return "\n".join([*lines, "", _made(result)])
+
+
+def _made(result: dict[str, Any]) -> str:
+    return f"Made by `{result['command']}` at commit `{result['commit'][:10]}` on {_machine(result['hardware'])}.\n"
 
 
 def _text(value: Any) -> str:

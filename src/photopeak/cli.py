@@ -27,6 +27,7 @@ COMMANDS = {
     "brain-uptake": ("photopeak.quantify.commands:brain_uptake", "Regional uptake of a brain PET or SPECT, Centiloid."),
     "train": ("photopeak.classify.commands:train", "Teach networks on your own data."),
     "reproduce": ("photopeak.recipes.commands:reproduce", "Run a published system, or ours, again."),
+    "audit": ("photopeak.recipes.commands:audit", "Which errors readings of a simulated cohort make."),
     "evaluate": ("photopeak.evaluate.commands:evaluate", "Figures of readings, and of two against each other."),
     "room": ("photopeak.room.commands:room", "The reading room: worklist, viewer, reports, DICOM node."),
     "dicom": ("photopeak.dicom.commands:dicom", "Show, index, validate and anonymise DICOM files."),

@@ -72,7 +72,8 @@ def compare(a: Predictions, b: Predictions, level: Level = "patient", how: Resam
     Areas also have DeLong's p where it is defined: one case a patient, and two positives and negatives or more.
     """
     how = how or Resampling()
-    one, other = _paired(at_level(a, level), at_level(b, level))
+    one, other = at_level(a, level), at_level(b, level)
+    other = paired(one, other)
 
     def both(chosen: Chosen) -> Values:
         return np.concatenate([_values(_figures(cases, chosen)) for cases in (one, other)])
@@ -126,8 +127,8 @@ def _with_intervals(named: Named, values: Values, drawn: Float[np.ndarray, "resa
     }
 
 
-def _paired(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
-    """The same cases in the same order."""
+def paired(a: Predictions, b: Predictions) -> Predictions:
+    """The cases of b in the order of a, which has to hold the same."""
     if a.classes != b.classes:
         raise PhotopeakError(
             f"one file has the classes {', '.join(a.classes)}, the other {', '.join(b.classes)}. "
@@ -143,4 +144,4 @@ def _paired(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
             f"{f', such as patient {missing[0][0]}' if missing else ''}. Remedy: predict one cohort with both."
         )
     order = [where[key] for key in key_a]
-    return a, Predictions(a.patients, a.views, a.folds, a.labels, a.classes, b.scores[order])
+    return Predictions(a.patients, a.views, a.folds, a.labels, a.classes, b.scores[order])

@@ -26,12 +26,21 @@ STUDIES: Final = {
     "A7-rm": "SI_CLF with the residual module",
     "A7-am-rm": "SI_CLF with both modules",
     "A7-alexnet": "the paper's AlexNet",
+    "A10": "hot spots or a grid, and four classifiers",
+    "A13": "a simple CNN at small input",
+    "A15": "the same with the left–right difference beside it",
+    "A17": "which errors those before make, from their predictions",
+    "A18": "learning curves of A10 and A13",
+    "older": "A10, A13 and A15 against dSPIC-AM on the same images, from their predictions",
     "R1": "the Photopeak reader against dSPIC-AM on fresh patients",
     "R1-explain": "whether the maps that explain the Photopeak reader point at the lesions",
     "S1": "ways of reconstructing SPECT, on virtual bone SPECT/CT",
     "difficulty": "how the frozen difficulty was chosen",
     "skeleton": "the weights of the bone scan index",
 }
+
+#: the older ways of reading bone scans
+OLDER: Final = ("A10", "A13", "A15", "A17", "A18", "older")
 
 
 @click.command(epilog="Studies: " + "; ".join(f"{k} ({v})" for k, v in STUDIES.items()))
@@ -58,7 +67,8 @@ def reproduce(study: str, preset: str, device: str, jobs: int, teach: bool, work
     from photopeak.learning.devices import device as device_of
 
     where, started = device_of(device), time.monotonic()
-    work = work or home() / "work" / f"{study}-{preset}"
+    shared = "older" if study in OLDER else study  # they read the same scans
+    work = work or home() / "work" / f"{shared}-{preset}"
     if study == "skeleton":
         from photopeak.recipes.skeleton import write_shares
 
@@ -72,6 +82,8 @@ def reproduce(study: str, preset: str, device: str, jobs: int, teach: bool, work
         click.echo(f"wrote {_recovery(preset, where, results, started)}")
     elif study == "A4-leak":
         click.echo(f"wrote {_leak(preset, where, work, results, started)}")
+    elif study in OLDER:
+        click.echo(f"wrote {_older(study, preset, where, work, results)}")
     elif study == "R1":
         path = _reader(preset, where, jobs if teach else 0, work, results, started)
         click.echo(f"wrote {path}")
@@ -136,6 +148,25 @@ def _published(study: str, preset: str, where: torch.device, work: Path, results
     return outcome.write(results, time.monotonic() - started, where)
 
 
+def _older(study: str, preset: str, where: torch.device, work: Path, results: Path) -> Path:
+    from photopeak.recipes import error_audit, hot_spot_reading, learning_curve, older, older_table, simple_cnn
+
+    outcome, chosen, started = older.begun(study, preset), older.PRESETS[preset], time.monotonic()
+    out = results / study / preset
+    if study == "A10":
+        outcome.figures = hot_spot_reading.study(chosen, work, out, click.echo)
+    elif study == "A17":
+        outcome.figures = error_audit.study(preset, work, results, click.echo)
+    elif study == "older":
+        outcome.seeds = chosen.seeds[:1]
+        outcome.figures = older_table.study(chosen, work, results, out, click.echo)
+    elif study == "A18":
+        outcome.figures = learning_curve.study(chosen, work, where, out, click.echo)
+    else:
+        outcome.figures = simple_cnn.study(study, chosen, work, where, out, click.echo)
+    return outcome.write(results, time.monotonic() - started, where)
+
+
 def _leak(preset: str, where: torch.device, work: Path, results: Path, started: float) -> Path:
     from photopeak.recipes import leak
     from photopeak.recipes.difficulty import COHORT_SEED
@@ -159,3 +190,30 @@ def _reader(preset: str, where: torch.device, jobs: int, work: Path, results: Pa
         reader_study.run(chosen, work, where.type, jobs, click.echo)
     outcome = reader_study.outcome(chosen, preset, work, where, results)
     return outcome.write(results, time.monotonic() - started, where)
+
+
+@click.command()
+@click.argument("predictions", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--cohort",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The simulated cohort that was read: a folder that photopeak simulate wrote.",
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write the rates to this file.")
+def audit(predictions: Path, cohort: Path, json_path: Path | None) -> None:
+    """Which errors the readings in PREDICTIONS make: by lesion size, number, site and side, by variants and mimics."""
+    import dataclasses
+    import json
+
+    from photopeak.evaluate.audit import audit as audited
+    from photopeak.evaluate.predictions import read_predictions
+    from photopeak.recipes.error_audit import shown_of_cohort
+
+    rates = audited(read_predictions(predictions), shown_of_cohort(cohort))
+    for name, r in rates.items():
+        ends = f"({r.low:.3f} to {r.high:.3f})"
+        click.echo(f"  {name:44s} {r.value:.3f} {ends}  {r.images} readings of {r.patients} patients")
+    if json_path is not None:
+        text = json.dumps({k: dataclasses.asdict(r) for k, r in rates.items()}, indent=1, ensure_ascii=False)
+        json_path.write_text(text + "\n", encoding="utf-8")
