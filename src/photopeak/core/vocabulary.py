@@ -105,6 +105,8 @@ for _name, _kind, _meaning in (
     ("suv/bw", Kind("image", "g/ml{SUVbw}"), "standardised uptake by body weight"),
     ("suv/lbm", Kind("image", "g/ml{SUVlbm}"), "standardised uptake by lean body mass (Janmahasatian)"),
     ("suv/bsa", Kind("image", "cm2/ml{SUVbsa}"), "standardised uptake by body surface area (Du Bois)"),
+    ("tia", Kind("image", "Bq.s/ml"), "time-integrated activity concentration: decays of every ml"),
+    ("dose", Kind("image", "Gy"), "absorbed dose of the decays after one injection"),
     (
         "normalised",
         Kind("image", "1"),
@@ -119,6 +121,9 @@ for _name, _kind, _meaning in (
     ("truth/label_a", Kind("measurement", "1"), "1 where the patient has arthritis"),
     ("truth/bsi", Kind("measurement", "%"), "share of the skeleton's volume that is metastatic, as simulated"),
     ("truth/sbr", Kind("table", "1"), "specific binding ratio of each region, as simulated"),
+    ("truth/tia", Kind("image", "Bq.s/ml"), "time-integrated activity, as simulated"),
+    ("truth/dose", Kind("image", "Gy"), "absorbed dose, as simulated"),
+    ("truth/organ_dose", Kind("table", "Gy"), "mean absorbed dose of each region, as simulated"),
     ("truth/report", Kind("text"), "diagnostic report in plain prose"),
     ("reader/regions", Kind("mask"), "named structures, as the reader sees them"),
     ("reader/lesions", Kind("mask"), "lesions, as the reader sees them"),

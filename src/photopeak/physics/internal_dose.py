@@ -147,12 +147,12 @@ def local_kev(decays: Volume, name: str) -> Volume:
 
 def kernel_kev(decays: Volume, name: str, edge_cm: float, photons: bool = True) -> Volume:
     """Electrons' (and photons') energy by convolution with voxel S values of water."""
-    from scipy.signal import fftconvolve
+    from scipy.signal import oaconvolve
 
     octant = voxel_kernel(name, round(edge_cm, 6), photons)
     n = min(len(octant), max(decays.shape))
     at = np.abs(np.arange(-n + 1, n))
-    spread = fftconvolve(decays, octant[np.ix_(at, at, at)], mode="same")
+    spread = oaconvolve(decays, octant[np.ix_(at, at, at)].astype(decays.dtype), mode="same")
     return np.asarray(np.maximum(spread, 0.0))
 
 
