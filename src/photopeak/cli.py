@@ -23,6 +23,7 @@ COMMANDS = {
     "qc": ("photopeak.quantify.commands:qc", "Quality control of a gamma camera, with a PDF."),
     "polar-map": ("photopeak.quantify.commands:polar_map", "Polar maps of myocardial perfusion, with scores."),
     "polar-limits": ("photopeak.quantify.commands:polar_limits", "Normal limits for polar maps, by simulation."),
+    "dose": ("photopeak.quantify.commands:dose", "Absorbed dose of organs and tumours from serial SPECT or PET."),
     "train": ("photopeak.classify.commands:train", "Teach networks on your own data."),
     "reproduce": ("photopeak.recipes.commands:reproduce", "Run a published system, or ours, again."),
     "evaluate": ("photopeak.evaluate.commands:evaluate", "Figures of readings, and of two against each other."),

@@ -123,7 +123,7 @@ def _what(entry: Entry) -> dict[str, Json]:
     return {"unit": entry.unit}
 
 
-def _read_volumes(path: Path) -> dict[str, Entry]:
+def read_volumes_file(path: Path) -> dict[str, Entry]:
     """The truth volumes, each on its own grid."""
     from safetensors import safe_open
 
@@ -203,7 +203,7 @@ class Cohort(Studies):
         if (folder / "truth.safetensors").is_file():
             stated |= _read_masks(folder / "truth.safetensors", study)
         if (folder / "volumes.safetensors").is_file():
-            stated |= _read_volumes(folder / "volumes.safetensors")
+            stated |= read_volumes_file(folder / "volumes.safetensors")
         if (folder / "truth.json").is_file():
             stated |= _read_index(folder / "truth.json")
         return study.add(stated, Record("cohort", __version__, {"path": paths[0]})) if stated else study

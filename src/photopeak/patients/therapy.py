@@ -21,7 +21,7 @@ from photopeak import __version__
 from photopeak.core import Acquisition, Entry, Image, Mask, Measurement, PhotopeakError, Radiopharmaceutical, Record, Study
 from photopeak.core.references import references_of
 from photopeak.core.study import Json
-from photopeak.patients.blocks import Half, halved, most_active, paired
+from photopeak.patients.blocks import Half, halved, paired
 from photopeak.patients.body import Body
 from photopeak.patients.bone_spect import contour
 from photopeak.patients.header import frame_of, header, patient_id
@@ -44,7 +44,7 @@ MBQ, MBQ_SD = 7400.0, 0.02
 NAMES: Final = {"dotatate": "Lu-177 DOTATATE", "psma": "Lu-177 PSMA-617"}
 TOLD: Final = ("left kidney", "right kidney", "liver", "spleen", "marrow", "bowel")
 CT_NOISE_HU, LOWEST_HU = 14.0, -1024.0
-PHOTONS: Final = 400_000  # followed for the dose
+PHOTONS: Final = 150_000  # followed for the dose
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Lu177Therapy:
         return [_plan(seed, i, self.agent) for i in range(patients)]
 
     def case(self, plan: TherapyPlan, streams: Streams) -> Case:
-        return self.scanned(self.treated(plan, streams), streams)
+        who = self.treated(plan, streams)
+        return self.scanned(who, truth_of(who, int(streams("dose").integers(2**31))), streams)
 
     def treated(self, plan: TherapyPlan, streams: Streams) -> Treated:
         """The person with organs, tumours and curves: what does not depend on when the scan is made."""
@@ -92,7 +93,7 @@ class Lu177Therapy:
         tumours = draw_tumour_curves(self.agent, len(inside.tumours), streams("tumours"))
         return Treated(inside, organs, tuple(tumours), round(given, 1), TherapyField.around(body, camera, _middle(body)))
 
-    def scanned(self, who: Treated, streams: Streams) -> Case:
+    def scanned(self, who: Treated, told: Truth, streams: Streams) -> Case:
         """What the camera sees of this person at this time, and the truth."""
         camera, seen = who.field.camera, who.field
         activity, mu = who.activity(self.hours), who.mu
@@ -111,7 +112,6 @@ class Lu177Therapy:
             "truth/activity": Image(halved(seen.inside(activity)), volume, "Bq/ml"),
             "truth/mu": Image(halved(seen.inside(mu)), volume, "1/cm"),
         }
-        told = truth_of(who, int(streams("dose").integers(2**31)))
         entries |= told.entries(seen, frame)
         facts = camera.facts(orbit, seen.low_mm)
         study = Study(entries, header(name, seen.body.person), self._stated(streams, who, facts), self._done(entries))
@@ -197,19 +197,18 @@ class Truth:
 
     def entries(self, seen: TherapyField, frame: str) -> dict[str, Entry]:
         volume = seen.volume(frame)
-        organ = seen.cut(self.who.laid.organ).copy()
-        share = seen.inside(seen.cut(self.who.laid.share))
-        label = most_active(seen.inside(organ), seen.inside(self.integral))
-        tumour = np.where(halved(share) >= 0.5, most_active(seen.inside(seen.cut(self.who.laid.inside)), share), 0)
-        regions = np.where(np.isin(label, [ORGANS.index(n) for n in TOLD]) & (tumour == 0), label, 0)
+        inside = seen.cut(self.who.laid.inside) * (seen.cut(self.who.laid.share) >= 0.5)
+        organ = seen.cut(self.who.laid.organ) * (inside == 0)
+        regions = _mostly(seen.inside(organ), [ORGANS.index(n) for n in TOLD])
+        tumour = _mostly(seen.inside(inside), [t.number for t in self.who.laid.tumours])
         names = {ORGANS.index(n): n for n in TOLD if (regions == ORGANS.index(n)).any()}
         lesions = {t.number: t.name for t in self.who.laid.tumours if (tumour == t.number).any()}
         rows = [Measurement(r["dose_gy"], "Gy", region=name) for name, r in self.regions.items()]
         return {
             "truth/tia": Image(halved(seen.inside(self.integral)), volume, "Bq.s/ml"),
             "truth/dose": Image(halved(seen.inside(self.dose)), volume, "Gy"),
-            "truth/regions": Mask(regions.astype(np.uint8), volume, names),
-            "truth/lesions": Mask(tumour.astype(np.uint8), volume, lesions),
+            "truth/regions": Mask(regions, volume, names),
+            "truth/lesions": Mask(tumour, volume, lesions),
             "truth/organ_dose": tuple(rows),
         }
 
@@ -229,6 +228,14 @@ def truth_of(who: Treated, seed: int) -> Truth:
     dose += _spread(gray(photons, density_of(coarse), 2.0 * edge_cm))
     dose = dose.astype(np.float32)
     return Truth(who, integral, dose, _regions(who, integral, dose, density_of(voxels)))
+
+
+def _mostly(label: UInt8[np.ndarray, " _z _y _x"], numbers: Sequence[int]) -> UInt8[np.ndarray, " _z _y _x"]:
+    """In each block of eight voxels the structure that holds half of it or more."""
+    out = np.zeros([n // 2 for n in label.shape], np.uint8)
+    for number in numbers:
+        out[halved((label == number).astype(np.float32)) >= 0.5] = number
+    return out
 
 
 def _spread(values: Half) -> Half:

@@ -147,13 +147,18 @@ def local_kev(decays: Volume, name: str) -> Volume:
 
 def kernel_kev(decays: Volume, name: str, edge_cm: float, photons: bool = True) -> Volume:
     """Electrons' (and photons') energy by convolution with voxel S values of water."""
-    from scipy.signal import oaconvolve
+    from scipy.fft import irfftn, next_fast_len, rfftn
 
     octant = voxel_kernel(name, round(edge_cm, 6), photons)
     n = min(len(octant), max(decays.shape))
-    at = np.abs(np.arange(-n + 1, n))
-    spread = oaconvolve(decays, octant[np.ix_(at, at, at)].astype(decays.dtype), mode="same")
-    return np.asarray(np.maximum(spread, 0.0))
+    size = [next_fast_len(k + n - 1, real=True) for k in decays.shape]
+    spread = np.zeros(size, decays.dtype)
+    near = [np.minimum(np.arange(k), k - np.arange(k)) for k in size]  # offsets from 0 on, then from behind 0 on
+    inside = [np.flatnonzero(k < n) for k in near]
+    spread[np.ix_(*inside)] = octant[np.ix_(*(k[i] for k, i in zip(near, inside, strict=True)))]
+    z, y, x = decays.shape
+    whole = irfftn(rfftn(decays, size) * rfftn(spread), size)[:z, :y, :x]
+    return np.asarray(np.maximum(whole, 0.0), decays.dtype)
 
 
 def transported_kev(decays: Volume, voxels: Voxels, name: str, photons: int, seed: int) -> tuple[Volume, Volume]:
