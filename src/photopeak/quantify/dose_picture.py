@@ -15,7 +15,7 @@ from photopeak.quantify.absorbed_dose import Serial
 from photopeak.quantify.region_dose import RegionDose, histogram
 
 MOST_CURVES: Final = 9
-TOP_PERCENTILE: Final = 99.9
+TOP_PERCENTILE: Final = 99.97
 FAINT: Final = 0.04  # of the scale's top: less dose than this leaves the CT as it is
 HU: Final = (-160.0, 240.0)
 
