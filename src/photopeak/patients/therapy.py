@@ -12,13 +12,23 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from photopeak import __version__
-from photopeak.core import Acquisition, Entry, Image, Mask, Measurement, PhotopeakError, Radiopharmaceutical, Record, Study
+from photopeak.core import (
+    Acquisition,
+    Entry,
+    Image,
+    Mask,
+    Measurement,
+    PhotopeakError,
+    Radiopharmaceutical,
+    Record,
+    Study,
+)
 from photopeak.core.references import references_of
 from photopeak.core.study import Json
 from photopeak.patients.blocks import Half, halved, paired
@@ -91,7 +101,9 @@ class Lu177Therapy:
         given = self.mbq * (1.0 + MBQ_SD * float(np.clip(streams("activity").standard_normal(), -2.0, 2.0)))
         organs = draw_curves(self.agent, streams("kinetics"))
         tumours = draw_tumour_curves(self.agent, len(inside.tumours), streams("tumours"))
-        return Treated(inside, organs, tuple(tumours), round(given, 1), TherapyField.around(body, camera, _middle(body)))
+        return Treated(
+            inside, organs, tuple(tumours), round(given, 1), TherapyField.around(body, camera, _middle(body))
+        )
 
     def scanned(self, who: Treated, told: Truth, streams: Streams) -> Case:
         """What the camera sees of this person at this time, and the truth."""
@@ -123,7 +135,9 @@ class Lu177Therapy:
         return (Record("simulate lu177", __version__, settings, tuple(entries), references_of(Lu177Therapy)),)
 
     def _told(self, who: Treated, told: Truth) -> dict[str, Json]:
-        regions: dict[str, Json] = {name: {k: float(f"{v:.6g}") for k, v in r.items()} for name, r in told.regions.items()}
+        regions: dict[str, Json] = {
+            name: {k: float(f"{v:.6g}") for k, v in r.items()} for name, r in told.regions.items()
+        }
         return {"agent": self.agent, "hours": self.hours, "mbq": who.mbq, "regions": regions}
 
     def _stated(self, streams: Streams, who: Treated, facts: dict[str, Json]) -> Acquisition:
@@ -245,7 +259,9 @@ def _spread(values: Half) -> Half:
     return values
 
 
-def _regions(who: Treated, integral: Half, dose: Half, density: Float32[np.ndarray, " _z _y _x"]) -> dict[str, dict[str, float]]:
+def _regions(
+    who: Treated, integral: Half, dose: Half, density: Float32[np.ndarray, " _z _y _x"]
+) -> dict[str, dict[str, float]]:
     """Volume, mass, time-integrated activity, mean dose and effective half-life of each region in the field."""
     ml = (who.field.camera.pixel_mm / 20.0) ** 3
     found: dict[str, dict[str, float]] = {}

@@ -5,8 +5,9 @@ A β branch with endpoint T₀ has the spectrum
     N(T) ∝ F(Z, W) p W (W₀ − W)² C(W),      W = 1 + T/mc²,  p = √(W² − 1),
 
 with Fermi's function F = F₁ for the daughter's charge Z and C = 1, or (W₀ − W)² + p² F₂/F₁ for a unique
-first-forbidden transition such as that of Y-90 :cite:`behrens1982`. Endpoints, shares and lines are those of the Table of Radionuclides and of ENSDF
-:cite:`be2004,kondev2021`, rounded to what evaluations agree on; groups of Auger electrons are one line each.
+first-forbidden transition such as that of Y-90 :cite:`behrens1982`. Endpoints, shares and lines are those of the
+Table of Radionuclides and of ENSDF :cite:`be2004`, rounded to what evaluations agree on; groups of conversion and
+Auger electrons are one line each.
 """
 
 from __future__ import annotations
@@ -52,16 +53,26 @@ class Electrons:
 EMITTED: Final[Mapping[str, Electrons]] = {
     "Lu-177": Electrons(
         72, 177, (Beta(497.8, 0.793), Beta(384.9, 0.091), Beta(176.5, 0.116)),
-        ((47.6, 0.0517), (102.3, 0.0686), (110.6, 0.0218), (143.0, 0.0034), (197.6, 0.0006), (6.2, 0.088), (46.0, 0.0028)),
+        (
+            (47.6, 0.0517), (102.3, 0.0686), (110.6, 0.0218), (143.0, 0.0034), (197.6, 0.0006), (6.2, 0.088),
+            (46.0, 0.0028),
+        ),
     ),
     "Y-90": Electrons(40, 90, (Beta(2278.7, 1.0, unique=True),)),
     "I-131": Electrons(
-        54, 131, (Beta(606.3, 0.896), Beta(333.8, 0.0726), Beta(247.9, 0.0208), Beta(806.9, 0.0038), Beta(303.9, 0.0065)),
-        ((329.9, 0.0155), (359.2, 0.0025), (45.6, 0.0354), (75.0, 0.0056), (249.7, 0.0025), (602.4, 0.0003), (3.4, 0.051), (24.6, 0.006)),
+        54, 131,
+        (Beta(606.3, 0.896), Beta(333.8, 0.0726), Beta(247.9, 0.0208), Beta(806.9, 0.0038), Beta(303.9, 0.0065)),
+        (
+            (329.9, 0.0155), (359.2, 0.0025), (45.6, 0.0354), (75.0, 0.0056), (249.7, 0.0025), (602.4, 0.0003),
+            (3.4, 0.051), (24.6, 0.006),
+        ),
     ),
     "Tc-99m": Electrons(
         43, 99, (),
-        ((119.5, 0.0884), (137.5, 0.0108), (140.0, 0.0024), (121.6, 0.0055), (139.6, 0.0017), (1.75, 0.86), (2.2, 0.102), (15.5, 0.0207)),
+        (
+            (119.5, 0.0884), (137.5, 0.0108), (140.0, 0.0024), (121.6, 0.0055), (139.6, 0.0017), (1.75, 0.86),
+            (2.2, 0.102), (15.5, 0.0207),
+        ),
     ),
 }  # fmt: skip
 

@@ -161,7 +161,9 @@ def polar_limits(patients: int, seed: int, out: Path, jobs: int) -> None:
 @click.option("--photons", type=click.IntRange(1000), default=1_000_000, show_default=True, help="Of transport.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the photons.")
 @click.option("--assume", multiple=True, metavar="KEY=VALUE", help="State a fact the files lack.")
-def dose(paths: tuple[Path, ...], regions: tuple[Path, ...], out: Path, assume: tuple[str, ...], **options: Any) -> None:
+def dose(
+    paths: tuple[Path, ...], regions: tuple[Path, ...], out: Path, assume: tuple[str, ...], **options: Any
+) -> None:
     """Absorbed dose after one injection: reconstructions of several days in Bq/ml and their CT in.
 
     PATHS are files or folders. Writes a table (dose.csv, dose.json), the map as DICOM RT Dose (dose.dcm), the decays

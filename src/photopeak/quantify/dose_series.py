@@ -54,7 +54,7 @@ def _activity(study: Study) -> Image:
     image = study.get("activity")
     if not isinstance(image, Image):
         raise PhotopeakError(
-            f"the image of {study.acquisition.started_at} holds {', '.join(study) or 'nothing'} and no activity in Bq/ml. "
+            f"the image of {study.acquisition.started_at} holds {', '.join(study) or 'nothing'}, no activity in Bq/ml. "
             "Remedy: reconstruct it with --cps-per-mbq, the camera's measured sensitivity (photopeak qc sensitivity)."
         )
     return image.to("Bq/ml")
@@ -77,7 +77,11 @@ def _check(scan: Study, first: Study) -> None:
             "Remedy: give the scans after one injection."
         )
     own, other = image.grid, _activity(first).grid
-    if own.shape != other.shape or own.frame != other.frame or not np.allclose(own.affine_mm, other.affine_mm, atol=0.01):
+    if (
+        own.shape != other.shape
+        or own.frame != other.frame
+        or not np.allclose(own.affine_mm, other.affine_mm, atol=0.01)
+    ):
         raise PhotopeakError(
             f"the scan of {a.started_at} lies in other voxels or another frame of reference than the first. "
             "Remedy: align the series, and reconstruct or resample every scan onto one lattice."
@@ -134,7 +138,8 @@ def _lines(table: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _told(
-    step: AbsorbedDose, study: Study, found: Sequence[RegionDose], table: Sequence[dict[str, Any]], how: tuple[Fit, Uncertain]
+    step: AbsorbedDose, study: Study, found: Sequence[RegionDose], table: Sequence[dict[str, Any]],
+    how: tuple[Fit, Uncertain],
 ) -> dict[str, Any]:  # fmt: skip
     series = serial(study)
     return {

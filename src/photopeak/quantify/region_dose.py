@@ -104,7 +104,12 @@ def _region(
     curve = fitted(series.times_s, activity, series.half_life_s, fit, uncertain.activity)
     mass, mean = float(density.sum()) * ml, float(doses.mean(dtype=np.float64))
     # Photons that are followed once lie in many voxels: their errors are taken to go together.
-    shares = (curve.sd / curve.integral, uncertain.calibration, uncertain.volume, float(spread.mean()) / max(mean, 1e-30))
+    shares = (
+        curve.sd / curve.integral,
+        uncertain.calibration,
+        uncertain.volume,
+        float(spread.mean()) / max(mean, 1e-30),
+    )
     kidney = "kidney" in name.lower()
     return RegionDose(
         name=name,
@@ -142,7 +147,9 @@ def effective(dose_gy: float, half_life_h: float) -> float:
     return dose_gy + dose_gy**2 / KIDNEY_ALPHA_BETA_GY * rate
 
 
-def histogram(doses: Float[np.ndarray, " voxel"], points: int = 101) -> tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]:
+def histogram(
+    doses: Float[np.ndarray, " voxel"], points: int = 101
+) -> tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]:
     """Cumulative dose–volume histogram: doses (Gy), and per cent of the volume that receives as much or more."""
     at = np.linspace(0.0, float(doses.max()), points)
     below = np.searchsorted(np.sort(doses), at, side="left")

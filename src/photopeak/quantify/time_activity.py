@@ -29,7 +29,7 @@ FASTEST: Final = 50.0  # times as fast as physical decay: nothing in a voxel is 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The integral over all time (unit of the values times s), its standard deviation, and the last phase's rate (1/s)."""
+    """The integral over all time (unit of the values times s), its standard deviation, the last phase's rate (1/s)."""
 
     integral: float
     sd: float
@@ -107,7 +107,10 @@ def _bi(t: Times, values: Values, slowest: float, share_sd: float) -> Fitted:
 
     first = _mono(t[1:], values[1:], slowest, share_sd)
     guess = [math.log(first.terms[0][0]), math.log(max(first.rate - slowest, 0.05 * slowest)), math.log(1.0 / t[0])]
-    bounds = ([-np.inf, math.log(1e-4 * slowest), math.log(0.1 / t[-1])], [np.inf, math.log(1e3 * slowest), math.log(20.0 / t[0])])
+    bounds = (
+        [-np.inf, math.log(1e-4 * slowest), math.log(0.1 / t[-1])],
+        [np.inf, math.log(1e3 * slowest), math.log(20.0 / t[0])],
+    )
     done = least_squares(residuals, np.clip(guess, *bounds), bounds=bounds)
     slow, fast = rates(done.x)
     height = math.exp(done.x[0])

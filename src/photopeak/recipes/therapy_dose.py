@@ -46,7 +46,7 @@ class Preset:
     iterations: int = 10
 
 
-PRESETS: Final = {"smoke": Preset(1, 4, 64, 2), "quick": Preset(4, 30, 128), "full": Preset(20, 60, 128)}
+PRESETS: Final = {"smoke": Preset(1, 4, 64, 2), "quick": Preset(2, 20, 128), "full": Preset(20, 60, 128)}
 
 
 def study(preset: Preset, say: Callable[[str], None]) -> dict[str, Figure]:
