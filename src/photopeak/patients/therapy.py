@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 
 from photopeak import __version__
 from photopeak.core import (
@@ -227,7 +227,7 @@ class Truth:
         }
 
 
-def truth_of(who: Treated, seed: int) -> Truth:
+def truth_of(who: Treated, seed: int, photons: int = PHOTONS) -> Truth:
     """Electrons on voxels of half a pixel, photons on those of a pixel."""
     edge_cm = who.field.camera.pixel_mm / 20.0
     integral, mu = who.integral(), who.mu
@@ -236,10 +236,10 @@ def truth_of(who: Treated, seed: int) -> Truth:
     electrons = kernel_kev(decays, NUCLIDE, edge_cm, photons=False)
     coarse = Voxels.of(halved(mu), ENERGY_KEV, 2.0 * edge_cm)
     decays_coarse = np.asarray(8.0 * halved(decays), np.float64)
-    whole, _ = transported_kev(decays_coarse, coarse, NUCLIDE, PHOTONS, seed)
-    photons = whole - kernel_kev(decays_coarse, NUCLIDE, 2.0 * edge_cm, photons=False)
+    whole, _ = transported_kev(decays_coarse, coarse, NUCLIDE, photons, seed)
+    gamma = whole - kernel_kev(decays_coarse, NUCLIDE, 2.0 * edge_cm, photons=False)
     dose = gray(electrons, density_of(voxels), edge_cm)
-    dose += _spread(gray(photons, density_of(coarse), 2.0 * edge_cm))
+    dose += _spread(gray(gamma, density_of(coarse), 2.0 * edge_cm))
     dose = dose.astype(np.float32)
     return Truth(who, integral, dose, _regions(who, integral, dose, density_of(voxels)))
 
@@ -252,7 +252,7 @@ def _mostly(label: UInt8[np.ndarray, " _z _y _x"], numbers: Sequence[int]) -> UI
     return out
 
 
-def _spread(values: Half) -> Half:
+def _spread(values: Float[np.ndarray, " _z _y _x"]) -> Float[np.ndarray, " _z _y _x"]:
     """Each voxel's value for the eight that it holds."""
     for axis in range(3):
         values = values.repeat(2, axis)

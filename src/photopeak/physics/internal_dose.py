@@ -17,7 +17,6 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float, Float32
 
-from photopeak.core import PhotopeakError
 from photopeak.physics.electrons import electron_kev
 from photopeak.physics.materials import MATERIALS, mu_per_cm
 from photopeak.physics.nuclides import nuclide
@@ -184,8 +183,6 @@ def transported_kev(decays: Volume, voxels: Voxels, name: str, photons: int, see
 
 def gray(kev: Volume, density_g_ml: Float32[np.ndarray, "z y x"], edge_cm: float) -> Volume:
     """Energy over mass, in Gy; 0 in air."""
-    if kev.shape != density_g_ml.shape:
-        raise PhotopeakError(f"energy has shape {kev.shape}, density {density_g_ml.shape}. Remedy: use one grid.")
     mass = np.maximum(density_g_ml, LIGHTEST) * edge_cm**3
     return np.where(density_g_ml >= LIGHTEST, 1e-3 * MGY_PER_KEV_G * kev / mass, 0.0)
 

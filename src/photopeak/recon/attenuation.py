@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32
 
-from photopeak.core import Grid, Image, Kind, PhotopeakError, Study
-from photopeak.core.vocabulary import declare
+from photopeak.core import Grid, Image, PhotopeakError, Study
 from photopeak.physics.materials import mu_from_ct, mu_per_cm
 
-declare("mu", Kind("image", "1/cm"), "linear attenuation at the tracer's energy, on the camera's lattice")
 COVERED = 0.5
 """A CT that covers less of the field of view's length than this is refused."""
 
