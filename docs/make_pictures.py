@@ -7,6 +7,7 @@ pictures/reading.png     what the shipped reader says of a metastatic patient
 pictures/explanation.png what that rests on
 pictures/recon.png       a virtual bone SPECT/CT, reconstructed in four ways
 pictures/datscan.png     DaTscan SPECT, MR and CT: a normal striatum and three stages of Parkinson's disease
+pictures/dose.png        therapy with Lu-177: four SPECTs, activity over time, dose on CT, histograms
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
 pictures/perfusion.png   hearts without and with defects: slices on their own axes, and polar maps
 """
@@ -64,6 +65,7 @@ def main() -> None:
     explained(FOLDER / "explanation.png")
     reconstructed(FOLDER / "recon.png")
     striata(FOLDER / "datscan.png")
+    therapy(FOLDER / "dose.png")
 
 
 def first_of(clinic: Clinic, label: str) -> Case:
@@ -144,6 +146,29 @@ def hot(values: np.ndarray) -> np.ndarray:
 def shades(values: np.ndarray) -> np.ndarray:
     """Numbers from 0 to 1 as grey, bright is high."""
     return np.repeat((255 * np.clip(values, 0.0, 1.0)).astype(np.uint8)[..., None], 3, -1)
+
+
+def therapy(path: Path) -> None:
+    """Dose of the first patient of study S2, scanned four times."""
+    from photopeak.patients.therapy_field import ENERGY_KEV
+    from photopeak.physics.internal_dose import density_of
+    from photopeak.quantify.absorbed_dose import AbsorbedDose, patient_of, serial
+    from photopeak.quantify.dose_picture import save_picture
+    from photopeak.quantify.dose_series import gathered
+    from photopeak.quantify.region_dose import Uncertain, region_doses
+    from photopeak.recipes.therapy_dose import PRESETS, masks, series
+    from photopeak.recon.attenuation import with_mu
+
+    scans = list(series(PRESETS["quick"], 0))
+    found, ct = gathered([*[s.only("activity") for s in scans], scans[1].only("ct")])
+    one = serial(found)
+    seen = with_mu(found, ct, one.grid, ENERGY_KEV)  # type: ignore[arg-type]
+    dose = run(AbsorbedDose("kernel"), seen)["dose"]
+    maps = np.asarray(dose.values), np.zeros(one.grid.shape, np.float32), density_of(patient_of(seen, one, 1.0))  # type: ignore[union-attr]
+    regions = {name: mask.of(name) for mask in masks(scans[0]) for name in mask.names.values()}
+    save_picture(one, dose, region_doses(one, maps, regions, "bi", Uncertain()), ct["ct"], path)  # type: ignore[arg-type,index]
+    sheet = Picture.open(path).convert("RGB")
+    sheet.quantize(192, method=Picture.Quantize.FASTOCTREE).save(path, optimize=True)
 
 
 HEARTS = {

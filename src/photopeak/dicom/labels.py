@@ -85,7 +85,7 @@ def _from_segmentation(path: Path) -> Iterator[tuple[str, Where, Grid]]:
         yield str(segments.get_segment_description(number).SegmentLabel), volume.array[..., k] > 0, own
 
 
-def _onto(values: Where, own: Grid, grid: Grid) -> Where:
+def _onto(values: Bool[np.ndarray, " _z _y _x"], own: Grid, grid: Grid) -> Where:
     """What lies at the middle of each voxel of a grid."""
     if own.names == grid.names and own.shape == grid.shape and np.allclose(own.affine_mm, grid.affine_mm, atol=1e-3):
         return np.asarray(values)
@@ -93,4 +93,7 @@ def _onto(values: Where, own: Grid, grid: Grid) -> Where:
 
     to_own = np.linalg.inv(own.matrix_mm) @ grid.matrix_mm
     matrix, offset = to_own[:3, :3][::-1, ::-1], to_own[:3, 3][::-1]
-    return np.asarray(affine_transform(values.astype(np.uint8), matrix, offset, output_shape=grid.shape, order=0) > 0)
+    # Not "constant": that gives up at the middle of the outermost voxels instead of at their edge.
+    own_values = values.astype(np.uint8)
+    found = affine_transform(own_values, matrix, offset, output_shape=grid.shape, order=0, mode="grid-constant")
+    return np.asarray(found > 0)
