@@ -47,7 +47,7 @@ def _from_tensors(path: Path) -> Iterator[tuple[str, Where, Grid]]:
             if {"names", "grid"} <= set(metadata):
                 about = json.loads(metadata["grid"])
                 axes = tuple(Axis(a["name"], a["size"]) for a in about["axes"])
-                own = Grid(axes, tuple(tuple(row) for row in about["affine_mm"]), about["frame"])
+                own = Grid(axes, tuple((a, b, c, d) for a, b, c, d in about["affine_mm"]), about["frame"])
                 names = {int(k): v for k, v in json.loads(metadata["names"]).items()}
                 masks = [Mask(f.get_tensor(n), own, names) for n in f.keys()]  # noqa: SIM118
             else:
@@ -77,7 +77,7 @@ def _from_segmentation(path: Path) -> Iterator[tuple[str, Where, Grid]]:
     affine = np.asarray(volume.affine)[:, [2, 1, 0, 3]]  # indices (slice, row, column) to (column, row, slice)
     own = Grid(
         tuple(Axis(n, s) for n, s in zip("zyx", volume.array.shape[:3], strict=True)),
-        tuple(tuple(float(v) for v in row) for row in affine),
+        tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in affine),
         str(segments.FrameOfReferenceUID),
     )
     numbers = list(segments.segment_numbers)

@@ -221,4 +221,4 @@ class _Where:
 
 def of_organ(laid_: Laid, name: str) -> Bool[np.ndarray, "z y x"]:
     """Voxels of an organ that no tumour holds half of."""
-    return (laid_.organ == ORGANS.index(name)) & (laid_.share < 0.5)
+    return np.asarray((laid_.organ == ORGANS.index(name)) & (laid_.share < 0.5))

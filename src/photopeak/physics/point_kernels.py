@@ -46,7 +46,7 @@ class PointKernel:
 
     @property
     def middles_cm(self) -> Float[np.ndarray, " shell"]:
-        return 0.5 * (self.edges_cm[1:] + self.edges_cm[:-1])
+        return np.asarray(0.5 * (self.edges_cm[1:] + self.edges_cm[:-1]))
 
     def within_cm(self, share: float) -> float:
         """The radius within which this share of the energy is left."""
@@ -111,7 +111,7 @@ def steps(most_kev: float) -> kernels.Steps:
     count = math.ceil(math.log(most_kev / LEAST_KEV) / -math.log(1.0 - LOSS)) + 2
     kev = most_kev * (1.0 - LOSS) ** np.arange(count)
     inner = kev[:, None] * (1.0 - LOSS * np.linspace(0.0, 1.0, 17))
-    way = -np.trapezoid(1.0 / stopping(inner.ravel()).reshape(inner.shape), inner, axis=1)
+    way = np.asarray(-np.trapezoid(1.0 / stopping(inner.ravel()).reshape(inner.shape), inner, axis=1))
     bend = -np.trapezoid((turning(inner.ravel()) / stopping(inner.ravel())).reshape(inner.shape), inner, axis=1)
     return kernels.Steps(kev, way, 0.5 * -np.expm1(-bend))
 

@@ -28,7 +28,8 @@ def save_picture(series: Serial, dose: Image, found: Sequence[RegionDose], ct: I
     shown = sorted(found, key=lambda r: -r.mean)[:MOST_CURVES]
     figure = Figure(figsize=(12.0, 7.0), layout="constrained")
     FigureCanvasAgg(figure)
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.0, 1.15))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1.0, 1.15))
+    upper, lower = halves
     _mips(upper, series)
     axes = lower.subplots(1, 4, width_ratios=(1.0, 1.0, 1.1, 1.1))
     _planes(axes[:2], dose, ct, lower)

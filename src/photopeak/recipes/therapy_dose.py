@@ -78,7 +78,7 @@ def recovered(preset: Preset, index: int) -> Iterator[tuple[str, float]]:
     density = density_of(patient_of(seen, one, 1.0))
     regions = {name: mask.of(name) for mask in masks(scans[0]) for name in mask.names.values()}
     for method in METHODS:
-        dose = run(AbsorbedDose(method), seen)["dose"]  # type: ignore[arg-type]
+        dose = run(AbsorbedDose(method), seen)["dose"]
         assert isinstance(dose, Image)
         maps = np.asarray(dose.values), np.zeros(dose.values.shape, np.float32), density
         for region in region_doses(one, maps, regions, "bi", Uncertain()):
