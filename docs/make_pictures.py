@@ -167,8 +167,7 @@ def therapy(path: Path) -> None:
     maps = np.asarray(dose.values), np.zeros(one.grid.shape, np.float32), density_of(patient_of(seen, one, 1.0))  # type: ignore[union-attr]
     regions = {name: mask.of(name) for mask in masks(scans[0]) for name in mask.names.values()}
     save_picture(one, dose, region_doses(one, maps, regions, "bi", Uncertain()), ct["ct"], path)  # type: ignore[arg-type,index]
-    sheet = Picture.open(path).convert("RGB")
-    sheet.quantize(192, method=Picture.Quantize.FASTOCTREE).save(path, optimize=True)
+    Picture.open(path).convert("RGB").save(path, optimize=True)  # fewer colours would band the greys
 
 
 HEARTS = {
