@@ -8,6 +8,7 @@ pictures/explanation.png what that rests on
 pictures/recon.png       a virtual bone SPECT/CT, reconstructed in four ways
 pictures/datscan.png     DaTscan SPECT, MR and CT: a normal striatum and three stages of Parkinson's disease
 pictures/brain-*.png     FDG, perfusion and amyloid: normal beside disease
+pictures/dose.png        therapy with Lu-177: four SPECTs, activity over time, dose on CT, histograms
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
 pictures/fdg.png         FDG PET of the body: a normal examination and three stages of lung cancer, greatest SUV
 pictures/perfusion.png   hearts without and with defects: slices on their own axes, and polar maps
@@ -71,6 +72,7 @@ def main() -> None:
     reconstructed(FOLDER / "recon.png")
     striata(FOLDER / "datscan.png")
     brain_pictures.draw(FOLDER, SEED)
+    therapy(FOLDER / "dose.png")
 
 
 def first_of(clinic: Clinic, label: str) -> Case:
@@ -173,6 +175,28 @@ def fdg(path: Path) -> None:
     tallest = max(len(t) for t in tiles)
     tiles = [np.pad(t, ((0, tallest - len(t)), (0, 0)), constant_values=255) for t in tiles]
     beside(tiles, captions).convert("L").save(path, optimize=True)
+
+
+def therapy(path: Path) -> None:
+    """Dose of the first patient of study S2, scanned four times."""
+    from photopeak.patients.therapy_field import ENERGY_KEV
+    from photopeak.physics.internal_dose import density_of
+    from photopeak.quantify.absorbed_dose import AbsorbedDose, patient_of, serial
+    from photopeak.quantify.dose_picture import save_picture
+    from photopeak.quantify.dose_series import gathered
+    from photopeak.quantify.region_dose import Uncertain, region_doses
+    from photopeak.recipes.therapy_dose import PRESETS, masks, series
+    from photopeak.recon.attenuation import with_mu
+
+    scans = list(series(PRESETS["quick"], 0))
+    found, ct = gathered([*[s.only("activity") for s in scans], scans[1].only("ct")])
+    one = serial(found)
+    seen = with_mu(found, ct, one.grid, ENERGY_KEV)  # type: ignore[arg-type]
+    dose = run(AbsorbedDose("kernel"), seen)["dose"]
+    maps = np.asarray(dose.values), np.zeros(one.grid.shape, np.float32), density_of(patient_of(seen, one, 1.0))  # type: ignore[union-attr]
+    regions = {name: mask.of(name) for mask in masks(scans[0]) for name in mask.names.values()}
+    save_picture(one, dose, region_doses(one, maps, regions, "bi", Uncertain()), ct["ct"], path)  # type: ignore[arg-type,index]
+    Picture.open(path).convert("RGB").save(path, optimize=True)  # fewer colours would band the greys
 
 
 HEARTS = {

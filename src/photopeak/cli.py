@@ -25,6 +25,7 @@ COMMANDS = {
     "polar-map": ("photopeak.quantify.commands:polar_map", "Polar maps of myocardial perfusion, with scores."),
     "polar-limits": ("photopeak.quantify.commands:polar_limits", "Normal limits for polar maps, by simulation."),
     "brain-uptake": ("photopeak.quantify.commands:brain_uptake", "Regional uptake of a brain PET or SPECT, Centiloid."),
+    "dose": ("photopeak.quantify.commands:dose", "Absorbed dose of organs and tumours from serial SPECT or PET."),
     "train": ("photopeak.classify.commands:train", "Teach networks on your own data."),
     "reproduce": ("photopeak.recipes.commands:reproduce", "Run a published system, or ours, again."),
     "audit": ("photopeak.recipes.commands:audit", "Which errors readings of a simulated cohort make."),

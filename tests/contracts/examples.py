@@ -89,12 +89,23 @@ def dynamic() -> Study:
     return Study({"activity": image}, PATIENT, acquisition)
 
 
+def therapeutic() -> Study:
+    """Activity one, three and six days after Lu-177."""
+    axis = Axis("time", 3, values=(0.0, 172800.0, 432000.0), unit="s")
+    values = np.stack([np.random.default_rng(1).uniform(1e5, 2e5, GRID.shape) * f for f in (1.0, 0.5, 0.2)])
+    tracer = Radiopharmaceutical("DOTATATE", "Lu-177", 7400.0, NOON - dt.timedelta(days=1), 574068.0)
+    image = Image(values.astype(np.float32), Grid((axis, *GRID.axes), GRID.affine_mm), "Bq/ml")
+    return Study({"activity": image}, PATIENT, Acquisition("NM", started_at=NOON, radiopharmaceuticals=(tracer,)))
+
+
 def study_for(step: type[Step] | Step) -> Study:
     """A study that holds what a Step needs, of a patient about whom everything is known."""
     if type(step).__qualname__ in ("ReadBoneScan", "ExplainBoneScan"):  # take bone scans alone, and say so
         return Clinic(BoneScan(), patients=1, seed=7)[0].only("counts")
     if type(step).__qualname__ in ("Patlak", "Logan"):
         return dynamic()
+    if type(step).__qualname__ == "AbsorbedDose":
+        return therapeutic()
     if type(step).__qualname__ in ("Reconstruct", "MuFromCt"):  # take the projections of a SPECT camera
         return tomographic()
     return Study({name: entry_of(kind) for name, kind in step.needs.items()}, PATIENT, ACQUISITION)
@@ -133,6 +144,7 @@ SMALL = {
     **{name: {"views": 2} for name in ("bone-spect", "brain-perfusion", "datscan", "mpi")},
     **{name: {"voxel_mm": "4.8"} for name in ("brain-fdg", "brain-amyloid")},
     "fdg-body": {"reach": "chest"},
+    "lu177": {"views": 2, "matrix": 64},
 }
 
 # --- operators --------------------------------------------------------------------------------------

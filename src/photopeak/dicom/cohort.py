@@ -48,7 +48,7 @@ from photopeak.dicom.writing import write
 
 COLUMNS = ("patient_id", "study", "path", "view", "label_m", "label_a", "parent")
 MASKS = ("truth/regions", "truth/lesions")
-VOLUMES = (*MASKS, "truth/activity", "truth/mu", "mr")
+VOLUMES = (*MASKS, "truth/activity", "truth/mu", "truth/tia", "truth/dose", "mr")
 
 
 def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image: str = "planar.dcm") -> None:

@@ -69,10 +69,16 @@ class Patient:
 
 def healthy_body(patient: HeartPlan, rng: np.random.Generator, voxel_mm: float) -> Body:
     """A person on the table with both arms over the head."""
-    person = draw_person(rng, sex=patient.sex, age_years=patient.age_years)
+    body = arms_raised(patient.sex, patient.age_years, rng, voxel_mm)
+    return _room_before(body, round(40.0 / voxel_mm))
+
+
+def arms_raised(sex: str, age_years: float, rng: np.random.Generator, voxel_mm: float) -> Body:
+    """A drawn person without normal variants, both arms over the head."""
+    person = draw_person(rng, sex=sex, age_years=age_years)
     drawn = draw_variation(rng, person, variants=False)
     pose = dataclasses.replace(drawn.pose, left=raised(drawn.pose.left), right=raised(drawn.pose.right))
-    return _room_before(make_body(person, dataclasses.replace(drawn, pose=pose), voxel_mm), round(40.0 / voxel_mm))
+    return make_body(person, dataclasses.replace(drawn, pose=pose), voxel_mm)
 
 
 def _room_before(body: Body, voxels: int) -> Body:

@@ -12,7 +12,7 @@ out. Runs are the same whatever their batches: photon k of a seed has one histor
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -157,23 +157,25 @@ def tables_of(voxels: Voxels, energy_kev: float) -> kernels.Tables:
 def _material(name: str, up_to_kev: float) -> tuple[NDArray[np.float64], ...]:
     """μ, shares of photoelectric and incoherent interactions, inverse angular distributions, density per sr."""
     import xraylib
+    import xraylib_np
 
     made = MATERIALS[name]
     parts = [(xraylib.SymbolToAtomicNumber(e), p / sum(q for _, q in made.percent)) for e, p in made.percent]
     energies = np.maximum(np.arange(0.0, up_to_kev + 2 * STEP_KEV, STEP_KEV), 5.0)  # below nothing is asked
 
-    def summed(cross_section: object, *at: float) -> float:
-        return sum(w * cross_section(z, *at) for z, w in parts)  # type: ignore[operator]
+    def summed(cross_section: Callable[..., NDArray[np.float64]], *at: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(sum(w * cross_section(np.array([z]), *at)[0] for z, w in parts))
 
     photo, compton, rayleigh = (
-        np.array([summed(f, float(e)) for e in energies]) for f in (xraylib.CS_Photo, xraylib.CS_Compt, xraylib.CS_Rayl)
+        summed(f, energies) for f in (xraylib_np.CS_Photo, xraylib_np.CS_Compt, xraylib_np.CS_Rayl)
     )
     total = photo + compton + rayleigh
     nodes = np.maximum(np.arange(0.0, up_to_kev + 2 * NODE_KEV, NODE_KEV), 5.0)
     half = np.linspace(0.0, 1.0, QUANTILES)  # sin(θ/2)
     theta = 2.0 * np.arcsin(half)
-    incoherent = np.array([[0.0, *(summed(xraylib.DCS_Compt, float(e), float(t)) for t in theta[1:])] for e in nodes])
-    coherent = np.array([[summed(xraylib.DCS_Rayl, float(e), float(t)) for t in theta] for e in nodes])
+    # Bound electrons turn no photon by nothing, and xraylib refuses to say so.
+    incoherent = np.concatenate([np.zeros((len(nodes), 1)), summed(xraylib_np.DCS_Compt, nodes, theta[1:])], 1)
+    coherent = summed(xraylib_np.DCS_Rayl, nodes, theta)
     # dΩ = 2π sin θ dθ = 8π h dh with h = sin(θ/2).
     whole = np.asarray(8.0 * math.pi * np.trapezoid(incoherent * half, half, axis=1))
     per_sr = incoherent / whole[:, None]

@@ -1,4 +1,4 @@
-"""``photopeak qc TEST FILE``: quality control of a gamma camera; ``polar-map``, ``polar-limits``, ``brain-uptake``."""
+"""``photopeak qc TEST FILE``: quality control of a gamma camera; polar maps, brain uptake, and dose."""
 
 from __future__ import annotations
 
@@ -160,3 +160,60 @@ def brain_uptake(
 
     for line in brain_report(path, read_labels(regions, names), reference, centiloid, out):
         click.echo(line)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--regions", multiple=True, required=True, type=click.Path(exists=True, path_type=Path),
+    help="DICOM SEG, or a .safetensors with masks; may be repeated.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option(
+    "--method", type=click.Choice(["local", "kernel", "transport"]), default="kernel", show_default=True,
+    help="Electrons on the spot, voxel S values, or photons through the CT among PATHS.",
+)  # fmt: skip
+@click.option(
+    "--fit", type=click.Choice(["mono", "bi", "trapezoid"]), default="mono", show_default=True,
+    help="Curve through each region's activity.",
+)  # fmt: skip
+@click.option(
+    "--voxels", type=click.Choice(["mono", "trapezoid"]), default="mono", show_default=True,
+    help="How each voxel's activity is integrated.",
+)  # fmt: skip
+@click.option("--activity-sd", type=float, default=0.05, show_default=True, help="Relative, of each activity.")
+@click.option("--calibration-sd", type=float, default=0.0, show_default=True, help="Relative, of the calibration.")
+@click.option("--volume-sd", type=float, default=0.0, show_default=True, help="Relative, of a region's volume.")
+@click.option("--photons", type=click.IntRange(1000), default=1_000_000, show_default=True, help="Of transport.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the photons.")
+@click.option("--assume", multiple=True, metavar="KEY=VALUE", help="State a fact the files lack.")
+def dose(
+    paths: tuple[Path, ...], regions: tuple[Path, ...], out: Path, assume: tuple[str, ...], **options: Any
+) -> None:
+    """Absorbed dose after one injection: reconstructions of several days in Bq/ml and their CT in.
+
+    PATHS are files or folders. Writes a table (dose.csv, dose.json), the map as DICOM RT Dose (dose.dcm), the decays
+    of every voxel (tia.safetensors) and a picture (dose.png).
+    """
+    from photopeak.dicom import parse_assumptions
+    from photopeak.dicom import read as read_dicom
+    from photopeak.dicom.labels import read_labels
+    from photopeak.quantify.absorbed_dose import AbsorbedDose, line_kev, serial
+    from photopeak.quantify.dose_series import gathered, run_dose
+    from photopeak.quantify.region_dose import Uncertain
+    from photopeak.recon.attenuation import with_mu
+
+    uncertain = Uncertain(*(options.pop(f"{name}_sd") for name in ("activity", "calibration", "volume")))
+    fit = options.pop("fit")
+    found = [study for path in paths for study in read_dicom(path, assume=parse_assumptions(assume))]
+    study, ct = gathered(found)
+    series = serial(study)
+    if ct is not None:
+        study = with_mu(study, ct, series.grid, line_kev(series.nuclide))
+    named: dict[str, Any] = {}
+    for path in regions:
+        named |= read_labels(path, series.grid)
+    image = None if ct is None else ct["ct"]
+    for path in run_dose(AbsorbedDose(**options), study, named, (fit, uncertain), out, image):  # type: ignore[arg-type]
+        click.echo(f"wrote {path}")
+    click.echo((out / "dose.csv").read_text(encoding="utf-8").replace(",", "\t"), nl=False)

@@ -35,6 +35,7 @@ STUDIES: Final = {
     "R1": "the Photopeak reader against dSPIC-AM on fresh patients",
     "R1-explain": "whether the maps that explain the Photopeak reader point at the lesions",
     "S1": "ways of reconstructing SPECT, on virtual bone SPECT/CT",
+    "S2": "absorbed dose after Lu-177 by four ways, on virtual patients",
     "difficulty": "how the frozen difficulty was chosen",
     "skeleton": "the weights of the bone scan index",
 }
@@ -80,6 +81,8 @@ def reproduce(study: str, preset: str, device: str, jobs: int, teach: bool, work
         click.echo(f"wrote {_explained(preset, jobs, work, results, started)}")
     elif study == "S1":
         click.echo(f"wrote {_recovery(preset, where, results, started)}")
+    elif study == "S2":
+        click.echo(f"wrote {_therapy(preset, where, results, started)}")
     elif study == "A4-leak":
         click.echo(f"wrote {_leak(preset, where, work, results, started)}")
     elif study in OLDER:
@@ -115,6 +118,17 @@ def _recovery(preset: str, where: torch.device, results: Path, started: float) -
     cohort = {"protocol": "bone-spect", "mix": s1.MIX, "seed": s1.COHORT_SEED, "patients": chosen.patients}
     outcome = Outcome("S1", preset, [s1.COHORT_SEED], cohort | {"views": 2 * chosen.views})
     outcome.figures = s1.study(chosen, click.echo)
+    return outcome.write(results, time.monotonic() - started, where)
+
+
+def _therapy(preset: str, where: torch.device, results: Path, started: float) -> Path:
+    from photopeak.recipes import therapy_dose as s2
+    from photopeak.recipes.outcome import Outcome
+
+    chosen = s2.PRESETS[preset]
+    cohort = {"protocol": "lu177", "agent": "dotatate", "seed": s2.COHORT_SEED, "patients": chosen.patients}
+    outcome = Outcome("S2", preset, [s2.COHORT_SEED], cohort | {"views": 2 * chosen.views, "matrix": chosen.matrix})
+    outcome.figures = s2.study(chosen, click.echo)
     return outcome.write(results, time.monotonic() - started, where)
 
 

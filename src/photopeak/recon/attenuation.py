@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32
 
-from photopeak.core import Grid, Image, PhotopeakError
+from photopeak.core import Grid, Image, PhotopeakError, Study
 from photopeak.physics.materials import mu_from_ct, mu_per_cm
 
 COVERED = 0.5
@@ -52,3 +52,10 @@ def check_frames(ct: Grid, grid: Grid) -> None:
             f"the CT reaches over z {ends[0][0]:.0f} to {ends[0][1]:.0f} mm, the projections over "
             f"{ends[1][0]:.0f} to {ends[1][1]:.0f} mm: too little is shared. Remedy: give the CT of this field of view."
         )
+
+
+def with_mu(study: Study, ct: Study, grid: Grid, energy_kev: float) -> Study:
+    """The study with the map ``mu`` at an energy, from the CT of the same frame of reference."""
+    image = ct["ct"]
+    assert isinstance(image, Image)
+    return study.add({"mu": Image(mu_map(image, grid, energy_kev), grid, "1/cm")})

@@ -42,7 +42,6 @@ PriorName = Literal["relative", "quadratic", "huber", "tv", "bowsher"]
 PENALISED: tuple[str, ...] = ("osl", "bsrem", "svrg")
 
 declare("reconstruction", Kind("image"), "tracer distribution, in counts, or in Bq/ml where the camera is calibrated")
-declare("mu", Kind("image", "1/cm"), "linear attenuation at the tracer's energy, on the camera's lattice")
 
 
 @runtime_checkable
