@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from click.testing import CliRunner
@@ -18,7 +19,9 @@ from photopeak.dicom import read, write
 from photopeak.dicom.cohort import write_case
 from photopeak.patients.protocol import Streams
 from photopeak.patients.therapy import Lu177Therapy, truth_of
-from photopeak.quantify.dose_series import gathered
+from photopeak.quantify.absorbed_dose import serial
+from photopeak.quantify.dose_series import gathered, in_words
+from photopeak.quantify.region_dose import Uncertain, region_doses
 from photopeak.recipes.therapy_dose import with_activity
 
 pytestmark = pytest.mark.timeout(400)  # two simulated SPECT/CT and their reconstructions
@@ -86,6 +89,27 @@ def test_the_table_says_how_sure_it_is(dosed):
         assert float(row["d2_gy"]) >= float(row["d50_gy"]) > 0
         assert float(row["sd_gy"]) >= 0.039 * float(row["mean_gy"])
         assert float(row["gy_per_gbq"]) == pytest.approx(float(row["mean_gy"]) / 7.4, rel=0.05)
+
+
+def test_the_table_is_readable(dosed):
+    head, *lines = in_words(dosed)
+    assert head.split()[:4] == ["region", "ml", "MBq·h", "T½"]
+    assert len({len(line) for line in lines}) == 1
+    (liver,) = (line for line in lines if line.startswith("liver"))
+    with (dosed / "dose.csv").open(newline="") as f:
+        mean = next(r["mean_gy"] for r in csv.DictReader(f) if r["region"] == "liver")
+    assert f"{float(mean):.4g}" in liver.split()
+
+
+def test_a_region_without_activity_is_named(series):
+    study, _ = gathered(days(series))
+    one = serial(study)
+    empty = replace(one, values=np.zeros_like(one.values))
+    maps = (np.ones(one.grid.shape, np.float32),) * 3
+    where = np.zeros(one.grid.shape, bool)
+    where[:10] = True
+    with pytest.raises(PhotopeakError, match="region 'left lung': times must grow"):
+        region_doses(empty, maps, {"left lung": where}, "mono", Uncertain())
 
 
 def test_rt_dose_is_in_gray_and_beside_the_ct(series, dosed, dciodvfy):

@@ -199,7 +199,7 @@ def dose(
     from photopeak.dicom import read as read_dicom
     from photopeak.dicom.labels import read_labels
     from photopeak.quantify.absorbed_dose import AbsorbedDose, line_kev, serial
-    from photopeak.quantify.dose_series import gathered, run_dose
+    from photopeak.quantify.dose_series import gathered, in_words, run_dose
     from photopeak.quantify.region_dose import Uncertain
     from photopeak.recon.attenuation import with_mu
 
@@ -216,4 +216,5 @@ def dose(
     image = None if ct is None else ct["ct"]
     for path in run_dose(AbsorbedDose(**options), study, named, (fit, uncertain), out, image):  # type: ignore[arg-type]
         click.echo(f"wrote {path}")
-    click.echo((out / "dose.csv").read_text(encoding="utf-8").replace(",", "\t"), nl=False)
+    for line in in_words(out):
+        click.echo(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import datetime as dt
 import json
@@ -107,8 +108,10 @@ def run_dose(
     with whole_file(out / "dose.json") as part:
         part.write_text(json.dumps(_told(step, study, found, table, how), indent=1) + "\n", encoding="utf-8")
     yield out / "dose.json"
-    with whole_file(out / "dose.csv") as part:
-        part.write_text("\n".join(_lines(table)) + "\n", encoding="utf-8")
+    with whole_file(out / "dose.csv") as part, part.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(table)
     yield out / "dose.csv"
     whole = Study({"dose": dose}, study.patient, _plain(study.acquisition), (*study.history, record_of(step)))
     yield write_dose(whole, out / "dose.dcm", f"{series.nuclide}, {len(series.times_s)} scans, {step.method}")
@@ -131,10 +134,16 @@ def row_of(region: RegionDose, given_mbq: float | None) -> dict[str, float | str
     return {k: float(f"{v:.5g}") if isinstance(v, float) else v for k, v in zip(COLUMNS, values, strict=True)}
 
 
-def _lines(table: Sequence[dict[str, Any]]) -> Iterator[str]:
-    yield ",".join(COLUMNS)
-    for row in table:
-        yield ",".join("" if row[k] is None else f'"{row[k]}"' if k == "region" else f"{row[k]:g}" for k in COLUMNS)
+def in_words(folder: Path) -> Iterator[str]:
+    """The table that ``run_dose`` wrote, for a person to read."""
+    rows = json.loads((folder / "dose.json").read_text(encoding="utf-8"))["regions"]
+    width = max(6, *(len(row["region"]) for row in rows))
+    head = ("ml", "MBq·h", "T½ h", "mean Gy", "± Gy", "D50", "D2", "max", "BED")
+    keys = ("volume_ml", "decays_mbq_h", "half_life_h", "mean_gy", "sd_gy", "d50_gy", "d2_gy", "max_gy", "bed_gy")
+    yield f"{'region':{width}}" + "".join(f"{name:>9}" for name in head)
+    for row in rows:
+        cells = ("" if row[k] is None else f"{row[k]:.4g}" for k in keys)
+        yield f"{row['region']:{width}}" + "".join(f"{cell:>9}" for cell in cells)
 
 
 def _told(

@@ -101,7 +101,10 @@ def _region(
     ml = (series.grid.spacing_mm["x"] / 10.0) ** 3
     doses, spread, density = inside
     activity = series.values[:, where].sum(1, dtype=np.float64) * ml * 1e-6
-    curve = fitted(series.times_s, activity, series.half_life_s, fit, uncertain.activity)
+    try:
+        curve = fitted(series.times_s, activity, series.half_life_s, fit, uncertain.activity)
+    except PhotopeakError as error:
+        raise PhotopeakError(f"region {name!r}: {error}") from error
     mass, mean = float(density.sum()) * ml, float(doses.mean(dtype=np.float64))
     # Photons that are followed once lie in many voxels: their errors are taken to go together.
     shares = (

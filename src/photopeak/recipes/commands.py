@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -36,6 +37,7 @@ STUDIES: Final = {
     "R1-explain": "whether the maps that explain the Photopeak reader point at the lesions",
     "S1": "ways of reconstructing SPECT, on virtual bone SPECT/CT",
     "S2": "absorbed dose after Lu-177 by four ways, on virtual patients",
+    "S3": "resolution, noise and bias of SPECT reconstruction, along each method's knob",
     "difficulty": "how the frozen difficulty was chosen",
     "skeleton": "the weights of the bone scan index",
 }
@@ -83,6 +85,8 @@ def reproduce(study: str, preset: str, device: str, jobs: int, teach: bool, work
         click.echo(f"wrote {_recovery(preset, where, results, started)}")
     elif study == "S2":
         click.echo(f"wrote {_therapy(preset, where, results, started)}")
+    elif study == "S3":
+        click.echo(f"wrote {_curves(preset, where, results, started)}")
     elif study == "A4-leak":
         click.echo(f"wrote {_leak(preset, where, work, results, started)}")
     elif study in OLDER:
@@ -129,6 +133,17 @@ def _therapy(preset: str, where: torch.device, results: Path, started: float) ->
     cohort = {"protocol": "lu177", "agent": "dotatate", "seed": s2.COHORT_SEED, "patients": chosen.patients}
     outcome = Outcome("S2", preset, [s2.COHORT_SEED], cohort | {"views": 2 * chosen.views, "matrix": chosen.matrix})
     outcome.figures = s2.study(chosen, click.echo)
+    return outcome.write(results, time.monotonic() - started, where)
+
+
+def _curves(preset: str, where: torch.device, results: Path, started: float) -> Path:
+    from photopeak.recipes import recon_curves as s3
+    from photopeak.recipes.outcome import Outcome
+
+    chosen = s3.PRESETS[preset]
+    outcome = Outcome("S3", preset, [s3.SEED], {"phantom": "spheres in water", **dataclasses.asdict(chosen)})
+    outcome.figures, curves = s3.study(chosen, click.echo)
+    outcome.notes = {"noise": s3.NOISE, "curves": curves}
     return outcome.write(results, time.monotonic() - started, where)
 
 
