@@ -27,13 +27,15 @@ def main() -> None:
     curves = json.loads((HERE.parent / "results" / "S3" / "quick.json").read_text(encoding="utf-8"))["curves"]
     figure, axes = plt.subplots(1, len(SHOWN), figsize=(13, 4.2), layout="constrained")
     for axis, (name, words) in zip(axes, SHOWN, strict=True):
-        for way, curve in curves.items():
+        for k, (way, curve) in enumerate(curves.items()):
             points = [
                 (n, v) for n, v in zip(curve["noise"], curve[name], strict=True) if v is not None and n < FURTHEST
             ]
             if name == "bias" and way == "OSEM, nothing corrected":
                 continue  # four fifths are missing: it would hide the others
-            axis.plot(*zip(*points, strict=True), marker="o", markersize=3.5, label=f"{way} ({curve['knob']})")
+            axis.plot(
+                *zip(*points, strict=True), color=f"C{k}", marker="o", markersize=3.5, label=f"{way} ({curve['knob']})"
+            )
         axis.set(xlabel="noise", ylabel=words, xlim=(0, FURTHEST))
         axis.grid(alpha=0.3)
     handles, labels = axes[0].get_legend_handles_labels()
