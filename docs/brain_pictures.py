@@ -53,7 +53,7 @@ def draw(folder: Path, seed: int, names: Sequence[str] = tuple(PICTURES)) -> Non
             image = uptake_image(study)
             regions = study["truth/regions"]
             assert isinstance(regions, Mask)
-            measured = brain_uptake(image, regions, tracer="pib" if "centiloid" in "".join(study) else "")
+            measured = brain_uptake(image, [regions], tracer="pib" if "centiloid" in "".join(study) else "")
             words = title
             if measured.centiloid is not None:
                 true = study["truth/centiloid"].value  # type: ignore[union-attr]

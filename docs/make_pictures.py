@@ -32,13 +32,13 @@ from photopeak.patients.brain import draw_variation
 from photopeak.patients.datscan import DatScan
 from photopeak.patients.difficulty import Difficulty
 from photopeak.patients.dopamine import DopaminePlan
-from photopeak.patients.fdg_body import FdgBody
 from photopeak.patients.protocol import Case, Clinic
 from photopeak.patients.sheet import grey
 from photopeak.patients.streams import stream
 from photopeak.patients.thyroid import DISEASES, Thyroid
 from photopeak.physics.spect import Orbit, SpectCamera
 from photopeak.quantify.suv import SuvBw
+from photopeak.recipes.fdg_body import FdgBody
 from photopeak.recon.em import osem
 from photopeak.recon.fbp import fbp
 from photopeak.recon.picture import views

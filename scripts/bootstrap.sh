@@ -1,8 +1,7 @@
 # Sourced by ./run, ./test and benchmarks/run, which set $root. `bootstrap EXTRAS` leaves a ready .venv
 # and $python; at once where nothing changed. The work itself is in bootstrap.py.
 
-# Where Python is told to keep nothing it has compiled, every start of a command compiles 1,300 modules anew,
-# which takes longer than all else it does.
+# Where Python is told to keep nothing it has compiled, every start of a command compiles all its modules anew.
 unset PYTHONDONTWRITEBYTECODE
 
 find_python() {

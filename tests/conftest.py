@@ -49,8 +49,8 @@ COVERAGE = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Tests marked ``untraced`` start no measured processes, and their fixtures are not measured either.
 
-    Tracing makes plain Python half as fast again or worse, so whole studies, pages of documentation and
-    thousands of generated inputs run without; the smaller tests beside them cover the same code.
+    Tracing slows plain Python most, so whole studies, pages of documentation and thousands of generated inputs run
+    without it; the smaller tests beside them cover the same code.
     """
     if not item.get_closest_marker("untraced"):
         return (yield)

@@ -109,7 +109,7 @@ def test_scatter_taken_off_leaves_the_image_of_the_true_coincidences(simulated: 
         for events in (simulated.events, simulated.only(simulated.scatters == 0))
     )
     measured = PetMeasurement(PLAIN, GRID, prompts, patient()[1], 0.0, per_line())
-    image, _ = osem_with_scatter(measured, 2, 12)
+    image, _, _ = osem_with_scatter(measured, 2, 12)
     plain, ideal = (osem(Physics(measured.operator()), y, 2, 12) for y in (prompts, trues))
     at = (np.arange(24) - 11.5) * 12.0
     cold = torch.from_numpy(np.hypot(at[None, :] + 45.0, at[:, None]) < 14.0)

@@ -1,17 +1,12 @@
-"""Ratios, asymmetry and Centiloid of images of which they are known, and labels of other programs."""
+"""Ratios, asymmetry and Centiloid of images of which they are known."""
 
 from __future__ import annotations
-
-import gzip
-import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from photopeak.core import Grid, Image, Mask, PhotopeakError, scaling
 from photopeak.quantify.brain_uptake import brain_uptake, region_means
-from photopeak.quantify.label_image import read_labels
 
 NAMES = {1: "left precuneus", 2: "right precuneus", 3: "cerebellar cortex", 4: "pons"}
 FINE = Grid.volume((8, 8, 8), scaling((2.0, 2.0, 2.0), (-7.0, -7.0, 0.0)), "1.2")
@@ -44,14 +39,14 @@ def test_ratios_and_asymmetry():
     whole = Grid.volume((10, 10, 10), scaling((2.0, 2.0, 2.0), (-9.0, -9.0, -2.0)), "1.2")
     values = np.ones((10, 10, 10), np.float32)
     values[5:, :, 5:], values[5:, :, :5] = 3.0, 2.0
-    measured = brain_uptake(Image(values, whole, "Bq/ml"), labels(), "cerebellum", "pib")
+    measured = brain_uptake(Image(values, whole, "Bq/ml"), [labels()], "cerebellum", "pib")
     assert measured.suvr("left precuneus") == pytest.approx(3.0)
     assert measured.asymmetry_percent("precuneus") == pytest.approx(40.0)
     assert measured.pairs() == ["precuneus"]
     assert measured.centiloid is not None
     assert measured.centiloid.value == pytest.approx(93.7 * 2.5 - 94.6)
     assert {m.region: m.flags for m in measured.table()}["pons"] == ()
-    over_pons = brain_uptake(Image(values, whole, "Bq/ml"), labels(), "pons")
+    over_pons = brain_uptake(Image(values, whole, "Bq/ml"), [labels()], "pons")
     assert over_pons.suvr("right precuneus") == pytest.approx(2.0)
 
 
@@ -61,7 +56,7 @@ def higher(by_mm: float) -> Mask:
 
 def test_regions_that_the_image_lacks_are_left_out_and_said_to_be_cut():
     assert "left precuneus" not in region_means(picture(), higher(8.0))
-    cut = brain_uptake(picture(), higher(2.0))
+    cut = brain_uptake(picture(), [higher(2.0)])
     assert cut.regions["left precuneus"].outside == pytest.approx(0.25)
     flags = {m.region: m.flags for m in cut.table()}
     assert flags["left precuneus"] == ("truncated field of view",)
@@ -71,72 +66,12 @@ def test_regions_that_the_image_lacks_are_left_out_and_said_to_be_cut():
 def test_what_does_not_fit_is_refused():
     elsewhere = Mask(labels().values, Grid.volume((8, 8, 8), FINE.affine_mm, "9.9"), NAMES)
     with pytest.raises(PhotopeakError, match="different frames"):
-        brain_uptake(picture(), elsewhere)
+        brain_uptake(picture(), [elsewhere])
     with pytest.raises(PhotopeakError, match="no region is called vermis"):
-        brain_uptake(picture(), labels(), "vermis")
+        brain_uptake(picture(), [labels()], "vermis")
     with pytest.raises(PhotopeakError, match="no Centiloid of pib relative to pons"):
-        brain_uptake(picture(), labels(), "pons", "pib")
+        brain_uptake(picture(), [labels()], "pons", "pib")
     with pytest.raises(PhotopeakError, match="no Centiloid of fdg"):
-        brain_uptake(picture(), labels(), "cerebellum", "fdg")
+        brain_uptake(picture(), [labels()], "cerebellum", "fdg")
     with pytest.raises(PhotopeakError, match="mean of 0"):
-        brain_uptake(picture(below=0.0), labels())
-
-
-def nifti(path: Path, values: np.ndarray, sform: bool = True, slope: float = 0.0) -> Path:
-    """A label image as segmentation programs write it: x to the right, y to the front."""
-    header = bytearray(352)
-    struct.pack_into("<i", header, 0, 348)
-    struct.pack_into("<8h", header, 40, 3, *values.shape[::-1], 1, 1, 1, 1)
-    struct.pack_into("<h", header, 70, 4)
-    struct.pack_into("<8f", header, 76, 1.0, 2.0, 2.0, 2.0, 0, 0, 0, 0)
-    struct.pack_into("<3f", header, 108, 352.0, slope, 0.0)
-    struct.pack_into("<2h", header, 252, 0 if sform else 1, 1 if sform else 0)
-    struct.pack_into("<6f", header, 256, 0.0, 0.0, 0.0, -7.0, -7.0, 0.0)
-    struct.pack_into("<12f", header, 280, 2, 0, 0, -7, 0, 2, 0, -7, 0, 0, 2, 0)
-    header[344:348] = b"n+1\0"
-    data = bytes(header) + values.astype("<i2").tobytes()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-    return path
-
-
-def table(folder: Path, text: str = "number,name\n1,left precuneus\n3,cerebellar cortex\n") -> Path:
-    (folder / "names.csv").write_text(text, encoding="utf-8")
-    return folder / "names.csv"
-
-
-@pytest.mark.parametrize(("name", "sform"), [("a.nii", True), ("b.nii.gz", True), ("c.nii", False)])
-def test_nifti_labels_lie_where_dicom_has_them(tmp_path, name, sform):
-    values = np.zeros((4, 6, 8), np.int16)
-    values[3, 5, 0] = 1  # up, in front, at the left: NIfTI's x and y run to the right and to the front
-    found = read_labels(nifti(tmp_path / name, values, sform), table(tmp_path))
-    assert found.names[3] == "cerebellar cortex"
-    place = found.grid.matrix_mm @ [*np.argwhere(found.of("left precuneus"))[0][::-1], 1.0]
-    assert place[:3] == pytest.approx([7.0, -3.0, 6.0])  # DICOM: to the left, to the back, up
-
-
-def test_broken_labels_are_refused(tmp_path):
-    values = np.ones((2, 2, 2), np.int16)
-    whole = nifti(tmp_path / "whole.nii", values)
-    cases = {
-        "without names": (whole, None),
-        "cannot be read": (whole, table(tmp_path, "number,name\none,left precuneus\n")),
-    }
-    for words, (path, names) in cases.items():
-        with pytest.raises(PhotopeakError, match=words):
-            read_labels(path, names)
-    names = table(tmp_path)
-    (tmp_path / "short.nii").write_bytes(whole.read_bytes()[:-4])
-    (tmp_path / "none.nii").write_bytes(b"nothing")
-    (tmp_path / "torn.nii.gz").write_bytes(gzip.compress(whole.read_bytes())[:40])
-    (tmp_path / "odd.txt").write_text("")
-    lost = bytearray(whole.read_bytes())
-    struct.pack_into("<2h", lost, 252, 0, 0)
-    (tmp_path / "lost.nii").write_bytes(bytes(lost))
-    for name, words in {
-        "short.nii": "ends before", "none.nii": "no NIfTI-1", "torn.nii.gz": "cannot be read",
-        "odd.txt": "no label image", "lost.nii": "where it lies",
-    }.items():  # fmt: skip
-        with pytest.raises(PhotopeakError, match=words):
-            read_labels(tmp_path / name, names)
-    with pytest.raises(PhotopeakError, match="not scaled"):
-        read_labels(nifti(tmp_path / "scaled.nii", values, slope=2.0), names)
+        brain_uptake(picture(below=0.0), [labels()])

@@ -32,7 +32,7 @@ def case(protocol: BrainFdg | BrainAmyloid) -> Case:
 def measured(study: Study, tracer: str = "") -> Uptake:
     regions = study["truth/regions"]
     assert isinstance(regions, Mask)
-    return brain_uptake(image(study, "activity"), regions, tracer=tracer)
+    return brain_uptake(image(study, "activity"), [regions], tracer=tracer)
 
 
 def of_both(uptake: Uptake, region: str) -> float:

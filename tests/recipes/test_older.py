@@ -85,6 +85,9 @@ def test_a_simulated_cohort_on_disk_is_audited(tmp_path: Path) -> None:
     done = runner.invoke(root, ["audit", str(tmp_path / "p.csv"), "--cohort", str(tmp_path / "c")])
     assert done.exit_code == 0, done.output
     assert "N, read as M" in done.output
+    read = runner.invoke(root, ["audit", "bone-scan", "--cohort", str(tmp_path / "c")])
+    assert read.exit_code == 0, read.output
+    assert read.output.count("read as") == done.output.count("read as")
     (tmp_path / "c" / patients[0] / "truth.json").unlink()
     refused = runner.invoke(root, ["audit", str(tmp_path / "p.csv"), "--cohort", str(tmp_path / "c")])
     assert "truth.json is not there" in str(refused.exception)

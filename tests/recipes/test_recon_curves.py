@@ -35,12 +35,6 @@ def test_counts_of_half_the_voxels_are_those_of_the_whole(bench: c.Bench) -> Non
     assert float(coarse.sum()) == pytest.approx(float(bench.expected.sum()), rel=0.03)  # voxels of 9.6 mm
 
 
-def test_a_gaussian_has_its_width() -> None:
-    x = np.arange(-20, 21) * 1.0
-    assert c.fwhm(np.exp(-(x**2) / (2 * 3.0**2))) == pytest.approx(2.3548 * 3.0, rel=0.01)
-    assert np.isnan(c.fwhm(np.exp(-(x**2) / (2 * 30.0**2))))
-
-
 def test_figures_at_a_noise_lie_between_settings() -> None:
     curves = {"noise": np.array([0.05, 0.1, 0.2]), "bias": np.array([0.3, 0.2, 0.0])}
     assert c.at_noise(curves, 0.15)["bias"] == pytest.approx(0.1)

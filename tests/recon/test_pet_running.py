@@ -107,6 +107,20 @@ def test_the_image_is_the_activity_in_bq_ml_at_the_start(corrected):
     assert 0.03 < told["scatter_share"] < 0.3
 
 
+def test_scatter_scaled_to_the_tails_is_the_simulated_one(made, corrected):
+    """What was counted beside the patient is the single scatter that the model has: its factor is 1."""
+    folder, calibration = made
+    done = called(
+        folder, "tails", "--attenuation", str(folder / "mu.hv"), "--scatter", "tails",
+        "--bq-ml-per-unit", str(calibration),
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    told = json.loads((folder / "tails" / "reconstruction.json").read_text())
+    assert told["scatter_factors"][-1] == pytest.approx(1.0, abs=0.1)
+    plain = json.loads((corrected / "reconstruction.json").read_text())
+    assert told["scatter_share"] / plain["scatter_share"] == pytest.approx(told["scatter_factors"][-1], rel=0.05)
+
+
 def test_the_patients_head_is_up_and_left_is_left(corrected):
     image = series(corrected)["activity"]
     assert isinstance(image, Image)

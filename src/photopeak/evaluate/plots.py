@@ -223,7 +223,8 @@ def _decision(ax: Axes, readings: Readings, k: int) -> None:
     ax.plot(thresholds, benefit[:, 1], color=GREY, lw=1, ls="--", label="act on all")
     ax.axhline(0, color=GREY, lw=1, label="act on none")
     _dress(ax, f"{_class(readings, k)}: net benefit", "act from this probability on", "net benefit a case")
-    ax.set_ylim(-0.15 * best, 1.5 * best)  # room for the legend
+    if best > 0:
+        ax.set_ylim(-0.15 * best, 1.5 * best)  # room for the legend
     ax.legend(**LEGEND, loc="upper right")
 
 

@@ -75,6 +75,11 @@ BLADDER: Final = ((0.0, -24.0, 908.0), (31.0, 26.0, 22.0))
 URINE_SUV: Final = (9.0, 0.45)
 
 
+def draw(median: tuple[float, float], rng: np.random.Generator) -> float:
+    """Log-normal about a median, at most two spreads away."""
+    return median[0] * float(np.exp(median[1] * np.clip(rng.standard_normal(), -2.0, 2.0)))
+
+
 @dataclass(frozen=True, eq=False)
 class Blob:
     """An ellipsoid in the body's frame: its structure, SUV, centre, and semi-axes as columns."""
@@ -119,7 +124,7 @@ class _Maker:
 
     def level(self, name: str, suv: tuple[float, float]) -> float:
         if name not in self.levels:
-            self.levels[name] = suv[0] * float(np.exp(suv[1] * np.clip(self.tracer.standard_normal(), -2.0, 2.0)))
+            self.levels[name] = draw(suv, self.tracer)
         return self.levels[name]
 
     def solid(

@@ -20,13 +20,13 @@ from photopeak.patients.anatomy.rasterise import Canvas, frames
 from photopeak.patients.anatomy.soft_kernels import SOFT_TISSUE, soft_ellipsoids
 from photopeak.patients.anatomy.texture import SIDE, tile
 from photopeak.patients.body import Body, Person
-from photopeak.patients.fdg_organs import Blob, blobs
+from photopeak.patients.fdg_organs import Blob, blobs, draw
 from photopeak.patients.heart import chambers, draw_heart
 from photopeak.patients.lesions import is_bone
 from photopeak.patients.thorax import raised, without_heart
 from photopeak.physics.materials import mu_per_cm
+from photopeak.physics.nuclides import ANNIHILATION_KEV
 
-ENERGY_KEV: Final = 510.999
 MUSCLE, FAT, LUNG = (0.65, 0.15), (0.28, 0.15), (0.42, 0.18)
 BLOOD, LIVER, SPLEEN = (1.6, 0.12), (2.1, 0.13), (1.75, 0.15)
 LIMB_VESSELS: Final = 0.55
@@ -59,21 +59,16 @@ def fdg_body(person: Person, rng: np.random.Generator, voxel_mm: float) -> tuple
     drawn = draw_variation(rng, person, variants=False)
     pose = dataclasses.replace(drawn.pose, left=raised(drawn.pose.left), right=raised(drawn.pose.right))
     tracer = dataclasses.replace(drawn.tracer, bladder=1.0, bladder_ml=float(rng.uniform(70.0, 220.0)))
-    soft, lung, bone = mu_per_cm("muscle", ENERGY_KEV), mu_per_cm("lung", ENERGY_KEV), mu_per_cm("skull", ENERGY_KEV)
+    soft, lung, bone = (mu_per_cm(name, ANNIHILATION_KEV) for name in ("muscle", "lung", "skull"))
     made = make_body(person, dataclasses.replace(drawn, pose=pose, tracer=tracer), voxel_mm, Mu(soft, lung, bone))
     return made, tracer.soft
-
-
-def draw(median: tuple[float, float], rng: np.random.Generator) -> float:
-    """Log-normal about a median, at most two spreads away."""
-    return median[0] * float(np.exp(median[1] * np.clip(rng.standard_normal(), -2.0, 2.0)))
 
 
 def with_fdg(made: tuple[Body, float], anatomy: np.random.Generator, tracer: np.random.Generator) -> Body:
     """The body with its SUV as ``uptake``, and the organs that the skeleton's body lacks."""
     body, soft = made
     label, mu = body.label.copy(), body.mu_per_cm.copy()
-    without_heart(body, label, mu, ENERGY_KEV)
+    without_heart(body, label, mu, ANNIHILATION_KEV)
     told = levels(tracer)
     uptake = _by_structure(body, label, soft, told)
     _brain(body, uptake, tracer)
@@ -93,7 +88,7 @@ def with_fdg(made: tuple[Body, float], anatomy: np.random.Generator, tracer: np.
 
 def paint_blobs(canvas: Canvas, each: Sequence[Blob], names: tuple[str, ...]) -> None:
     """Ellipsoids one over the other."""
-    value, mu = np.array([b.suv for b in each]), np.full(len(each), mu_per_cm("muscle", ENERGY_KEV))
+    value, mu = np.array([b.suv for b in each]), np.full(len(each), mu_per_cm("muscle", ANNIHILATION_KEV))
     number = np.array([names.index(b.name) for b in each], np.uint8)
     place = frames(np.stack([b.centre_mm for b in each]), np.stack([b.axes_mm for b in each]), canvas)
     patchy, shift = canvas.texture("soft")
@@ -121,7 +116,7 @@ def _by_structure(
     uptake *= tile(body.voxel_mm, "soft")[z[:, None, None], y[None, :, None], x[None, None]] ** EVEN
     # The canvas has muscle at ``soft`` and fat at 0.6 of it, patchy, times how full a voxel of the skin is; where a
     # bone fills part of a voxel, it has the bone's.
-    full = np.minimum(body.mu_per_cm / mu_per_cm("muscle", ENERGY_KEV), 1.0)
+    full = np.minimum(body.mu_per_cm / mu_per_cm("muscle", ANNIHILATION_KEV), 1.0)
     seen = np.minimum(body.uptake / np.maximum(soft * full, 1e-9), 1.3)
     lean = np.clip((seen - FAT_SHARE) / (0.85 - FAT_SHARE), 0.0, 1.0)
     patchy = (seen / (FAT_SHARE + (1.0 - FAT_SHARE) * lean)) ** EVEN
@@ -172,6 +167,6 @@ def _lay_heart(body: Body, blood: float, anatomy: np.random.Generator, tracer: n
     filled = np.clip(c.wall + c.cavity + c.right_wall + c.right_cavity, 0.0, 1.0)
     uptake *= 1.0 - filled
     uptake += wall * c.wall * uneven + RIGHT_WALL * wall * c.right_wall + blood * (c.cavity + c.right_cavity)
-    mu += filled * (np.float32(mu_per_cm("muscle", ENERGY_KEV)) - mu)
+    mu += filled * (np.float32(mu_per_cm("muscle", ANNIHILATION_KEV)) - mu)
     label[(c.cavity + c.right_wall + c.right_cavity) >= 0.5] = body.names.index("blood pool")
     label[c.wall >= 0.5] = body.names.index("left ventricle")

@@ -22,9 +22,9 @@ import numpy as np
 from jaxtyping import Float
 
 from photopeak.core import PhotopeakError
-from photopeak.physics.nuclides import Lines
+from photopeak.physics.nuclides import ANNIHILATION_KEV, Lines
 
-REST_KEV: Final = 510.999
+REST_KEV: Final = ANNIHILATION_KEV
 FINE_STRUCTURE: Final = 1.0 / 137.036
 NUCLEAR_RADIUS: Final = 0.00311
 """Radius of a nucleus of mass number 1, in Compton wavelengths ħ/mc (1.2 fm / 386.2 fm)."""

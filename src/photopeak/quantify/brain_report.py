@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ ENDS: Final = ((0.26, 0.88), (0.16, 0.88), (0.16, 0.84))  # of what is bright, w
 OF_THE_TOP: Final = 99.0  # percentile of the voxels above half of the reference that is white
 
 
-def brain_report(path: Path, regions: Mask, reference: str, tracer: str, out: Path | None) -> Iterator[str]:
+def brain_report(path: Path, regions: Sequence[Mask], reference: str, tracer: str, out: Path | None) -> Iterator[str]:
     """Read an image, measure it, write ``brain-uptake.json`` and ``.png``; yields what is worth telling."""
     from photopeak.dicom import read
 

@@ -65,9 +65,9 @@ class Uptake:
         )
 
 
-def brain_uptake(image: Image, regions: Mask, reference: str = "cerebellum", tracer: str = "") -> Uptake:
+def brain_uptake(image: Image, regions: Sequence[Mask], reference: str = "cerebellum", tracer: str = "") -> Uptake:
     """Ratios to all regions in whose names ``reference`` is found; ``tracer`` is one of ``CENTILOID``, or none."""
-    found = region_means(image, regions)
+    found = {name: region for mask in regions for name, region in region_means(image, mask).items()}
     base = together(found, STEMS.get(reference, (reference,)), ())
     if not base.mean > 0.0:
         raise PhotopeakError(f"the reference {reference} has a mean of {base.mean:g}. Remedy: check image and regions.")

@@ -142,7 +142,7 @@ def polar_limits(patients: int, seed: int, out: Path, jobs: int) -> None:
     "--regions",
     type=click.Path(exists=True, path_type=Path),
     required=True,
-    help="Where regions are: volumes.safetensors of a simulated brain, or NIfTI labels in the image's space.",
+    help="Where regions are: NIfTI labels in the image's space, a DICOM SEG, or a .safetensors with masks.",
 )
 @click.option("--names", type=click.Path(exists=True, path_type=Path), help="CSV of number,name for NIfTI labels.")
 @click.option("--reference", default="cerebellum", show_default=True, help="A word in the reference regions' names.")
@@ -155,8 +155,8 @@ def brain_uptake(
 
     PATH is a PET series or a reconstructed SPECT. Nothing is corrected for partial volume.
     """
+    from photopeak.dicom.labels import read_labels
     from photopeak.quantify.brain_report import brain_report
-    from photopeak.quantify.label_image import read_labels
 
     for line in brain_report(path, read_labels(regions, names), reference, centiloid, out):
         click.echo(line)
@@ -166,8 +166,9 @@ def brain_uptake(
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--regions", multiple=True, required=True, type=click.Path(exists=True, path_type=Path),
-    help="DICOM SEG, or a .safetensors with masks; may be repeated.",
+    help="DICOM SEG, NIfTI labels in the images' space, or a .safetensors with masks; may be repeated.",
 )  # fmt: skip
+@click.option("--names", type=click.Path(exists=True, path_type=Path), help="CSV of number,name for NIfTI labels.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option(
     "--method", type=click.Choice(["local", "kernel", "transport"]), default="kernel", show_default=True,
@@ -188,7 +189,12 @@ def brain_uptake(
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the photons.")
 @click.option("--assume", multiple=True, metavar="KEY=VALUE", help="State a fact the files lack.")
 def dose(
-    paths: tuple[Path, ...], regions: tuple[Path, ...], out: Path, assume: tuple[str, ...], **options: Any
+    paths: tuple[Path, ...],
+    regions: tuple[Path, ...],
+    names: Path | None,
+    out: Path,
+    assume: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Absorbed dose after one injection: reconstructions of several days in Bq/ml and their CT in.
 
@@ -197,7 +203,7 @@ def dose(
     """
     from photopeak.dicom import parse_assumptions
     from photopeak.dicom import read as read_dicom
-    from photopeak.dicom.labels import read_labels
+    from photopeak.dicom.labels import regions_on
     from photopeak.quantify.absorbed_dose import AbsorbedDose, line_kev, serial
     from photopeak.quantify.dose_series import gathered, in_words, run_dose
     from photopeak.quantify.region_dose import Uncertain
@@ -212,7 +218,7 @@ def dose(
         study = with_mu(study, ct, series.grid, line_kev(series.nuclide))
     named: dict[str, Any] = {}
     for path in regions:
-        named |= read_labels(path, series.grid)
+        named |= regions_on(series.grid, path, names)
     image = None if ct is None else ct["ct"]
     for path in run_dose(AbsorbedDose(**options), study, named, (fit, uncertain), out, image):  # type: ignore[arg-type]
         click.echo(f"wrote {path}")

@@ -140,10 +140,11 @@ def in_words(folder: Path) -> Iterator[str]:
     width = max(6, *(len(row["region"]) for row in rows))
     head = ("ml", "MBq·h", "T½ h", "mean Gy", "± Gy", "D50", "D2", "max", "BED")
     keys = ("volume_ml", "decays_mbq_h", "half_life_h", "mean_gy", "sd_gy", "d50_gy", "d2_gy", "max_gy", "bed_gy")
-    yield f"{'region':{width}}" + "".join(f"{name:>9}" for name in head)
+    yield f"{'region':{width}}" + "".join(f"{name:>10}" for name in head)
     for row in rows:
-        cells = ("" if row[k] is None else f"{row[k]:.4g}" for k in keys)
-        yield f"{row['region']:{width}}" + "".join(f"{cell:>9}" for cell in cells)
+        # Four digits, but for large numbers no powers of ten.
+        cells = ("" if row[k] is None else f"{row[k]:{'.0f' if row[k] >= 1000 else '.4g'}}" for k in keys)
+        yield f"{row['region']:{width}}" + "".join(f"{cell:>10}" for cell in cells)
 
 
 def _told(

@@ -222,7 +222,7 @@ def _reader(preset: str, where: torch.device, jobs: int, work: Path, results: Pa
 
 
 @click.command()
-@click.argument("predictions", type=click.Path(exists=True, path_type=Path))
+@click.argument("readings")
 @click.option(
     "--cohort",
     required=True,
@@ -230,19 +230,33 @@ def _reader(preset: str, where: torch.device, jobs: int, work: Path, results: Pa
     help="The simulated cohort that was read: a folder that photopeak simulate wrote.",
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write the rates to this file.")
-def audit(predictions: Path, cohort: Path, json_path: Path | None) -> None:
-    """Which errors the readings in PREDICTIONS make: by lesion size, number, site and side, by variants and mimics."""
-    import dataclasses
+def audit(readings: str, cohort: Path, json_path: Path | None) -> None:
+    """Which errors a reader makes: by lesion size, number, site and side, by variants and mimics.
+
+    READINGS is a CSV of predictions, as photopeak evaluate takes it, or a bundle of a bone-scan reader, which then
+    reads the cohort.
+    """
     import json
 
+    from photopeak.core.writing import whole_file
     from photopeak.evaluate.audit import audit as audited
     from photopeak.evaluate.predictions import read_predictions
     from photopeak.recipes.error_audit import shown_of_cohort
 
-    rates = audited(read_predictions(predictions), shown_of_cohort(cohort))
+    shown = shown_of_cohort(cohort)
+    if readings.endswith(".csv"):
+        these = read_predictions(Path(readings))
+    else:
+        from photopeak.classify.scans import scans_of
+        from photopeak.dicom.cohort import Cohort
+        from photopeak.recipes.bundle_readings import readings_of
+
+        _, these = readings_of([readings], scans_of(Cohort(cohort), quiet=False))[readings]
+    rates = audited(these, shown)
     for name, r in rates.items():
         ends = f"({r.low:.3f} to {r.high:.3f})"
         click.echo(f"  {name:44s} {r.value:.3f} {ends}  {r.images} readings of {r.patients} patients")
     if json_path is not None:
         text = json.dumps({k: dataclasses.asdict(r) for k, r in rates.items()}, indent=1, ensure_ascii=False)
-        json_path.write_text(text + "\n", encoding="utf-8")
+        with whole_file(json_path) as part:
+            part.write_text(text + "\n", encoding="utf-8")

@@ -6,7 +6,6 @@ The tests of the clean splits are simulated again for what each view shows; the 
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from photopeak.core import PhotopeakError
+from photopeak.dicom.cohort import Cohort
 from photopeak.evaluate.audit import VIEWS, Rate, Shown, audit, read_shown, shown_in, write_shown
 from photopeak.evaluate.predictions import Predictions, read_predictions
 from photopeak.learning.devices import cores
@@ -100,9 +100,7 @@ def _both(index: int) -> list[Shown]:
 def shown_of_cohort(folder: Path) -> dict[tuple[str, str], Shown]:
     """What each view of a simulated cohort on disk shows, and what both show together (view "")."""
     found: dict[tuple[str, str], Shown] = {}
-    with (folder / "cohort.csv").open(newline="", encoding="utf-8") as f:
-        rows = {row["patient_id"]: folder / row["path"] for row in csv.DictReader(f)}
-    for patient, path in rows.items():
+    for patient, path in {row.patient_id: folder / row.path for row in Cohort(folder).rows}.items():
         truth = path.parent / "truth.json"
         if not truth.exists():
             raise PhotopeakError(

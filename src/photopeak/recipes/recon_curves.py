@@ -30,6 +30,7 @@ from photopeak.physics.noise import poisson_counts
 from photopeak.physics.physics import Physics
 from photopeak.physics.spect import Orbit, SpectCamera
 from photopeak.physics.spect_operator import SpectOperator, spect_operator
+from photopeak.quantify.camera_quality import half_width
 from photopeak.recipes.outcome import Figure, figure
 from photopeak.recon.chang import chang
 from photopeak.recon.em import osem
@@ -236,27 +237,10 @@ def widths_mm(bench: Bench, way: Way) -> Float[np.ndarray, " setting"]:
     found = []
     for with_it, without in zip(way(bench, poked), way(bench, bench.expected), strict=True):
         response = (with_it - without).numpy()
-        across, down = response[at[0], at[1]], response[at[0], :, at[2]]
-        found.append(np.sqrt(fwhm(across) * fwhm(down)) * bench.preset.edge_mm)
+        profiles = response[at[0], at[1]], response[at[0], :, at[2]]
+        across, down = (half_width(p.astype(np.float64), int(p.argmax())) for p in profiles)
+        found.append(np.sqrt(across * down) * bench.preset.edge_mm)
     return np.array(found)
-
-
-def fwhm(profile: Float[np.ndarray, " _"]) -> float:
-    """Full width at half maximum in samples, between straight lines; NaN where an end is not reached.
-
-    >>> fwhm(np.array([0.0, 0.5, 1.0, 0.5, 0.0]))
-    2.0
-    """
-    peak = int(np.argmax(profile))
-    half = 0.5 * float(profile[peak])
-    ends = []
-    for side in (profile[peak::-1], profile[peak:]):
-        below = np.flatnonzero(side < half)
-        if not len(below):
-            return float("nan")
-        k = int(below[0])
-        ends.append(k - 1 + (side[k - 1] - half) / (side[k - 1] - side[k]))
-    return float(sum(ends))
 
 
 def at_noise(curves: Mapping[str, Float[np.ndarray, " setting"]], level: float) -> dict[str, float]:

@@ -8,26 +8,29 @@ from typing import Any
 import click
 
 
-def _options() -> list[click.Parameter]:
-    """The fields of the Step, but for ``attenuation``, which here says where the map comes from."""
-    import dataclasses
-    import typing
+class _FromFields(click.Command):
+    """Takes more options from the fields of a dataclass, which is imported when it is asked for them."""
 
-    from photopeak.recon.reconstruct import Reconstruct
-    from photopeak.stepcommands import option_of
-
-    hints = typing.get_type_hints(Reconstruct)
-    return [option_of(f, hints[f.name]) for f in dataclasses.fields(Reconstruct) if f.name != "attenuation"]
-
-
-class _Recon(click.Command):
-    """Takes its options from the Step when it is asked for them."""
+    def __init__(self, *given: Any, fields_of: str, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.fields_of = fields_of
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx)[:-1], *_options(), self.get_help_option(ctx) or click.Option(["--help"])]
+        import dataclasses
+        import importlib
+        import typing
+
+        from photopeak.stepcommands import option_of
+
+        room, name = self.fields_of.split(":")
+        cls = getattr(importlib.import_module(room), name)
+        own = super().get_params(ctx)
+        hints, named = typing.get_type_hints(cls), {p.name for p in own}
+        fields = [option_of(f, hints[f.name]) for f in dataclasses.fields(cls) if f.name not in named]
+        return [*own[:-1], *fields, self.get_help_option(ctx) or click.Option(["--help"])]
 
 
-@click.command(cls=_Recon)
+@click.command(cls=_FromFields, fields_of="photopeak.recon.reconstruct:Reconstruct")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option(
@@ -53,25 +56,10 @@ def recon(paths: tuple[Path, ...], out: Path, attenuation: str, assume: tuple[st
         click.echo(f"wrote {path}")
 
 
-class _ReconPet(click.Command):
-    """Takes its options from the settings when it is asked for them."""
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        import dataclasses
-        import typing
-
-        from photopeak.recon.pet_running import PetReconstruction
-        from photopeak.stepcommands import option_of
-
-        hints = typing.get_type_hints(PetReconstruction)
-        settings = [option_of(f, hints[f.name]) for f in dataclasses.fields(PetReconstruction)]
-        return [*super().get_params(ctx)[:-1], *settings, self.get_help_option(ctx) or click.Option(["--help"])]
-
-
 _HEADER = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command("recon-pet", cls=_ReconPet)
+@click.command("recon-pet", cls=_FromFields, fields_of="photopeak.recon.pet_running:PetReconstruction")
 @click.argument("prompts", type=_HEADER)
 @click.option("--randoms", type=_HEADER, help="Header of the expected randoms.")
 @click.option("--normalisation", type=_HEADER, help="Header of what multiplies each line's counts.")

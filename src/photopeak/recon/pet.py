@@ -16,8 +16,9 @@ from jaxtyping import Float
 from photopeak.core import Grid, PhotopeakError
 from photopeak.physics.operator import Operator, Weighted
 from photopeak.physics.pet import PetScanner
+from photopeak.physics.pet_corrections import GaussianBlur
 from photopeak.physics.pet_operator import attenuation_factors
-from photopeak.physics.pet_scatter import PhotonWindow, single_scatter
+from photopeak.physics.pet_scatter import PhotonWindow, scaled_to_tails, single_scatter
 from photopeak.physics.physics import Physics
 from photopeak.recon.em import osem
 
@@ -29,7 +30,8 @@ class PetMeasurement:
     """Prompts of a scanner and what is known beside them.
 
     ``mu`` in 1/cm at 511 keV on ``grid``; ``randoms`` expected on the sinogram; ``normalisation`` multiplies every
-    line's counts (crystal efficiencies, solid angles), or None if all are alike.
+    line's counts (crystal efficiencies, solid angles), or None if all are alike. ``blur_mm`` is the FWHM of the
+    scanner's blur to model in the image; 0: none.
     """
 
     scanner: PetScanner
@@ -39,11 +41,13 @@ class PetMeasurement:
     randoms: Tensor | float = 0.0
     normalisation: Tensor | None = None
     window: PhotonWindow = field(default_factory=PhotonWindow)
+    blur_mm: float = 0.0
 
     def operator(self) -> Operator:
         """Activity to the true coincidences."""
         lines = Weighted(self.scanner.operator(self.grid), attenuation_factors(self.scanner, self.grid, self.mu))
-        return lines if self.normalisation is None else Weighted(lines, self.normalisation)
+        whole = lines if self.normalisation is None else Weighted(lines, self.normalisation)
+        return whole @ GaussianBlur(self.grid, self.blur_mm) if self.blur_mm else whole
 
     def scatter(self, activity: Float[Tensor, "z y x"]) -> Float[Tensor, "angle plane *bins radial"]:
         """The scattered coincidences that this activity would give."""
@@ -52,16 +56,23 @@ class PetMeasurement:
 
 
 def osem_with_scatter(
-    measured: PetMeasurement, iterations: int, subsets: int, rounds: int = 2
-) -> tuple[Float[Tensor, "z y x"], Float[Tensor, "angle plane *bins radial"]]:
-    """The image and the scatter that was taken off, after ``rounds`` estimates of it."""
+    measured: PetMeasurement, iterations: int, subsets: int, rounds: int = 2, tails: bool = False
+) -> tuple[Float[Tensor, "z y x"], Float[Tensor, "angle plane *bins radial"], list[float]]:
+    """The image, the scatter that was taken off after ``rounds`` estimates of it, and what multiplied each of these.
+
+    With ``tails`` an estimate is scaled to what was counted beside the patient; else it has a scale of its own.
+    """
     if rounds < 1:
         raise PhotopeakError(f"{rounds} rounds estimate no scatter. Remedy: give at least 1, or use osem.")
     operator, prompts = measured.operator(), measured.prompts.float()
     randoms = torch.as_tensor(measured.randoms, dtype=prompts.dtype).expand(prompts.shape)
     image = osem(Physics(operator, randoms.contiguous()), prompts, iterations, subsets)
-    scatter = torch.zeros_like(prompts)
+    scatter, factors = torch.zeros_like(prompts), []
+    kept = attenuation_factors(measured.scanner, measured.grid, measured.mu) if tails else None
     for _ in range(rounds):
-        scatter = measured.scatter(image)
+        scatter, factor = measured.scatter(image), 1.0
+        if kept is not None:
+            scatter, factor = scaled_to_tails(scatter, prompts - randoms, kept)
+        factors.append(factor)
         image = osem(Physics(operator, randoms + scatter), prompts, iterations, subsets)
-    return image, scatter
+    return image, scatter, factors

@@ -25,22 +25,18 @@ from photopeak.core import Acquisition, Grid, Image, Patient, PhotopeakError, Ra
 from photopeak.core.grid import scaling
 from photopeak.core.references import references_of
 from photopeak.core.writing import whole_file
-from photopeak.physics.nuclides import nuclide
-from photopeak.physics.operator import Operator
+from photopeak.physics.nuclides import ANNIHILATION_KEV, decay_during, nuclide
 from photopeak.physics.pet import PetScanner
 from photopeak.physics.pet_corrections import GaussianBlur
-from photopeak.physics.pet_operator import attenuation_factors
-from photopeak.physics.pet_scatter import scaled_to_tails
 from photopeak.physics.physics import Physics
 from photopeak.recon.attenuation import mu_map
 from photopeak.recon.em import osem
 from photopeak.recon.interfile import read_interfile, write_interfile
 from photopeak.recon.interfile_pet import SCANNER, read_pet, scanner_of
-from photopeak.recon.pet import PetMeasurement
+from photopeak.recon.pet import PetMeasurement, osem_with_scatter
 from photopeak.recon.picture import save_picture
 
 Tensor = torch.Tensor
-ENERGY_KEV: Final = 510.999
 MOST_MU: Final = 0.4
 """In 1/cm at 511 keV; dense bone has less than half of it. Above, a map is in another unit."""
 
@@ -97,27 +93,23 @@ def measurement(
     grid = step.grid(scanner)
     held = torch.zeros(grid.shape) if mu is None else mu
     counts = torch.from_numpy(np.array(_image(prompts, "counts").values, np.float32))
-    return PetMeasurement(scanner, grid, counts, held, 0.0 if beside[0] is None else beside[0], beside[1])
+    r = 0.0 if beside[0] is None else beside[0]
+    return PetMeasurement(scanner, grid, counts, held, r, beside[1], blur_mm=step.psf_mm)
 
 
 def reconstructed(step: PetReconstruction, measured: PetMeasurement) -> tuple[Tensor, Tensor, list[float]]:
     """The image in counts a mm, the scatter that was taken off, and by how much each estimate of it was scaled."""
-    operator: Operator = measured.operator()
-    if step.psf_mm:
-        operator = operator @ GaussianBlur(measured.grid, step.psf_mm)
-    randoms = torch.as_tensor(measured.randoms, dtype=torch.float32).expand(measured.prompts.shape).contiguous()
-    scatter, factors = torch.zeros_like(randoms), []
-    image = osem(Physics(operator, randoms), measured.prompts, step.iterations, step.subsets)
-    if step.scatter != "none":
+    scatter, factors = torch.zeros_like(measured.prompts), list[float]()
+    if step.scatter == "none":
+        background = torch.as_tensor(measured.randoms, dtype=torch.float32).expand(measured.prompts.shape).contiguous()
+        physics = Physics(measured.operator(), background)
+        image = osem(physics, measured.prompts, step.iterations, step.subsets)
+    else:
         if not bool((measured.mu > 0).any()):
             raise PhotopeakError("scatter is simulated from an attenuation map. Remedy: give --attenuation.")
-        kept = attenuation_factors(measured.scanner, measured.grid, measured.mu)
-        for _ in range(step.rounds):
-            scatter, factor = measured.scatter(image), 1.0
-            if step.scatter == "tails":
-                scatter, factor = scaled_to_tails(scatter, measured.prompts - randoms, kept)
-            factors.append(factor)
-            image = osem(Physics(operator, randoms + scatter), measured.prompts, step.iterations, step.subsets)
+        image, scatter, factors = osem_with_scatter(
+            measured, step.iterations, step.subsets, step.rounds, tails=step.scatter == "tails"
+        )
     if step.filter_mm:
         image = GaussianBlur(measured.grid, step.filter_mm)(image)
     return image, scatter, factors
@@ -148,7 +140,7 @@ def mu_from_ct_series(ct: Study, grid: Grid, first_ring_mm: tuple[float, float, 
     """The same from a CT, in whose frame the scanner's axis passes the middle of the first ring there."""
     image = _image(ct, "ct")
     placed = patient_grid(grid, first_ring_mm, image.grid.frame)
-    return torch.from_numpy(np.ascontiguousarray(mu_map(image, placed, ENERGY_KEV)[::-1]))
+    return torch.from_numpy(np.ascontiguousarray(mu_map(image, placed, ANNIHILATION_KEV)[::-1]))
 
 
 def patient_grid(grid: Grid, first_ring_mm: tuple[float, float, float], frame: str) -> Grid:
@@ -183,8 +175,7 @@ def finished(
     values = x.numpy().astype(np.float32)
     decay = 1.0
     if stated.tracer.half_life_s and seconds:
-        rate = math.log(2.0) / stated.tracer.half_life_s * seconds
-        decay = rate / -math.expm1(-rate)
+        decay = 1.0 / float(decay_during(stated.tracer.half_life_s, np.zeros(1), seconds)[0])
     unit = "{counts}"
     if step.bq_ml_per_unit:
         if not seconds:

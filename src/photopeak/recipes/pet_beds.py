@@ -1,11 +1,11 @@
 """A PET scanner that takes a body in several bed positions, and the image that it delivers.
 
 What is simulated: photons that are lost in the body, scatter, randoms, the counts of every slice, the scanner's blur,
-counting noise, and ordered-subset reconstruction with all corrections, in two dimensions. What stands for something
-else: oblique lines and time of flight are not followed but counted. A slice holds the coincidences of all lines that
-meet in it, as after rebinning, times what time of flight is worth in noise, ``TOF_GAIN`` :cite:`conti2009`; where a bed
-ends fewer lines meet, and beds overlap. Scatter has a body's share and a broad shape, and with the randoms is known
-when the image is reconstructed, as a good estimate would be.
+counting noise, and ordered-subset reconstruction with all corrections :cite:`hudson1994`, in two dimensions. What
+stands for something else: oblique lines and time of flight are not followed but counted. A slice holds the coincidences
+of all lines that meet in it, as after rebinning, times what time of flight is worth in noise, ``TOF_GAIN``
+:cite:`conti2009`; where a bed ends fewer lines meet, and beds overlap. Scatter has a body's share and a broad shape,
+and with the randoms is known when the image is reconstructed, as a good estimate would be.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from photopeak.core.units import FWHM_PER_SIGMA
 from photopeak.physics.direct_planes import DirectPlanes
 from photopeak.physics.noise import as_uint16, poisson_counts
 from photopeak.physics.nuclides import nuclide
+from photopeak.physics.operator import Weighted
 from photopeak.physics.pet import PetScanner
+from photopeak.physics.physics import Physics
+from photopeak.recon.em import osem
 
 F18: Final = nuclide("F-18")
 VOXEL_MM: Final = 4.0
@@ -106,10 +109,12 @@ def scanned(
     kept = torch.exp(-0.1 * lines(torch.from_numpy(mu)))
     blurred = gaussian_filter(activity, BLUR_MM / FWHM_PER_SIGMA / VOXEL_MM)
     weights = kept * torch.from_numpy(gain() * beds.seconds_counted().astype(np.float32))[None, :, None]
-    trues = (lines(torch.from_numpy(blurred)) * weights).numpy()
+    camera = Weighted(lines, weights)
+    trues = camera(torch.from_numpy(blurred)).numpy()
     background = _background(trues)
     counts = poisson_counts(trues + background, rng)
-    image = _osem(lines, weights, torch.from_numpy(counts.astype(np.float32)), torch.from_numpy(background))
+    physics = Physics(camera, torch.from_numpy(background))
+    image = osem(physics, torch.from_numpy(counts.astype(np.float32)), ITERATIONS, SUBSETS)
     smooth = gaussian_filter(image.numpy(), FILTER_MM / FWHM_PER_SIGMA / VOXEL_MM)
     return Scan(as_uint16(counts), lines.range, smooth)
 
@@ -138,23 +143,3 @@ def _background(trues: NDArray[np.float32]) -> NDArray[np.float32]:
     scatter = broad * (share * trues.sum(dtype=np.float64) / max(float(broad.sum(dtype=np.float64)), 1e-9))
     even = gaussian_filter(trues.mean((0, 2)), 0.15 * FIELD_MM / VOXEL_MM)
     return np.asarray(scatter + RANDOMS_PER_TRUE * even[None, :, None], np.float32)
-
-
-def _osem(
-    lines: DirectPlanes, weights: torch.Tensor, counts: torch.Tensor, background: torch.Tensor
-) -> Float[torch.Tensor, "z y x"]:
-    """The scanner's own reconstruction :cite:`hudson1994`: subsets of angles, attenuation and sensitivity modelled."""
-    x = torch.ones(lines.domain.shape)
-    parts = []
-    for k in range(SUBSETS):
-        part = lines.subset(k, SUBSETS)
-        parts.append((part, part.adjoint(weights[k::SUBSETS].contiguous())))
-    seen = parts[0][1] > 0
-    x = x * seen
-    for _ in range(ITERATIONS):
-        for k, (part, sensitivity) in enumerate(parts):
-            w = weights[k::SUBSETS]
-            mean = part(x) * w + background[k::SUBSETS]
-            gained = part.adjoint(w * counts[k::SUBSETS] / mean.clamp_min(1e-9))
-            x = torch.where(sensitivity > 0, x * gained / sensitivity.clamp_min(1e-20), x)
-    return x

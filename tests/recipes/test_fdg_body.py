@@ -13,12 +13,12 @@ from photopeak.core import Mask, PhotopeakError, Study
 from photopeak.core.step import run
 from photopeak.dicom import read
 from photopeak.dicom.validate import errors_of
-from photopeak.patients.fdg_body import FdgBody, Scene
 from photopeak.patients.fdg_lesions import Tumour, truth_of
 from photopeak.patients.lung_cancer import CLASSES, TUMOUR, CancerPlan, plan, stage_of
-from photopeak.patients.pet_beds import F18, VOXEL_MM, Beds, scanned
 from photopeak.patients.protocol import Streams
 from photopeak.quantify.suv import SuvBw
+from photopeak.recipes.fdg_body import FdgBody, Scene
+from photopeak.recipes.pet_beds import F18, VOXEL_MM, Beds, scanned
 from tests.patients.spect_cohorts import image, only, simulated
 
 ML = VOXEL_MM**3 / 1000.0

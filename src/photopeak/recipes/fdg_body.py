@@ -45,14 +45,15 @@ from photopeak.patients.blocks import Cut, Half, cut
 from photopeak.patients.body import Body
 from photopeak.patients.fdg_lesions import LesionTruth, Tumour, lesion_mask, truth_of, with_cancer
 from photopeak.patients.fdg_report import report
-from photopeak.patients.fdg_tissue import ENERGY_KEV, fdg_body, with_fdg
+from photopeak.patients.fdg_tissue import fdg_body, with_fdg
 from photopeak.patients.header import frame_of, header, patient_id
 from photopeak.patients.lung_cancer import CLASSES, CancerPlan, plan
 from photopeak.patients.mix import normalised, shares
-from photopeak.patients.pet_beds import F18, FILTER_MM, ITERATIONS, SUBSETS, VOXEL_MM, Beds, Scan, scanned
 from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.static import FIRST_DAY
 from photopeak.physics.materials import ct_from_mu, mu_per_cm
+from photopeak.physics.nuclides import ANNIHILATION_KEV
+from photopeak.recipes.pet_beds import F18, FILTER_MM, ITERATIONS, SUBSETS, VOXEL_MM, Beds, Scan, scanned
 
 WIDTH: Final = 152
 TOP, BOTTOM = ((0.0, -13.0, 1668.0), "head"), ((0.0, 0.0, 690.0), "pelvis")
@@ -105,7 +106,7 @@ class FdgBody:
         """The patient on the table, before the scanner."""
         person = draw_person(streams("person"), sex=plan.sex, age_years=plan.age_years)
         made = with_fdg(fdg_body(person, streams("anatomy"), VOXEL_MM), streams("organs"), streams("tracer"))
-        body, tumours = with_cancer(made, plan, streams("tumours"), mu_per_cm("muscle", ENERGY_KEV))
+        body, tumours = with_cancer(made, plan, streams("tumours"), mu_per_cm("muscle", ANNIHILATION_KEV))
         rng = streams("dose")
         waited = float(np.clip(rng.normal(*WAITED_MIN), 50.0, 80.0))
         mbq = round(self.mbq_per_kg * round(person.weight_kg, 1) * float(rng.uniform(0.95, 1.05)), 1)
@@ -172,7 +173,7 @@ def _case(protocol: FdgBody, scene: Scene, scan: Scan, truth: tuple[Half, Half],
     name = patient_id("fdg-body", streams)
     grid = scene.grid(frame_of(name))
     noise = streams("ct").normal(0.0, CT_NOISE_HU, truth[1].shape)
-    hu = np.maximum(ct_from_mu(truth[1], ENERGY_KEV) + noise, LOWEST_HU).astype(np.float32)
+    hu = np.maximum(ct_from_mu(truth[1], ANNIHILATION_KEV) + noise, LOWEST_HU).astype(np.float32)
     mask = scene.cut(lesion_mask(scene.body.uptake.shape, [one for one, _ in scene.lesions]))
     entries: dict[str, Entry] = {
         "counts": Image(scan.counts, scan.sinogram, "{counts}"),
