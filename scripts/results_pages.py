@@ -31,6 +31,7 @@ WIDE = {
     "A15-quick": ("accuracy", "auc", "auc_N", "auc_M", "auc_A"),
     "A18-quick": ("accuracy", "auc"),
     "A17-quick": (),
+    "R2-quick": ("macro_auc", "loss", "forest loss", "coverage metastasis", "coverage arthritis", "wrong", "refused"),
     "S1-quick": ("field", "vertebrae", "lesions", "noise", "distance"),
     "S3-quick": ("resolution", "contrast 37 mm", "contrast 22 mm", "contrast 13 mm", "contrast cold", "bias"),
 }

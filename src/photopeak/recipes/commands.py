@@ -35,6 +35,7 @@ STUDIES: Final = {
     "older": "A10, A13 and A15 against dSPIC-AM on the same images, from their predictions",
     "R1": "the Photopeak reader against dSPIC-AM on fresh patients",
     "R1-explain": "whether the maps that explain the Photopeak reader point at the lesions",
+    "R2": "where the Photopeak reader breaks: counts, cameras, motion, mimics, sexes, ages, prevalence",
     "S1": "ways of reconstructing SPECT, on virtual bone SPECT/CT",
     "S2": "absorbed dose after Lu-177 by four ways, on virtual patients",
     "S3": "resolution, noise and bias of SPECT reconstruction, along each method's knob",
@@ -57,7 +58,7 @@ OLDER: Final = ("A10", "A13", "A15", "A17", "A18", "older")
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Networks taught (R1), or patients asked about (R1-explain), at a time.",
+    help="Networks taught (R1), or patients asked about (R1-explain, R2), at a time.",
 )
 @click.option(
     "--teach/--no-teach", default=True, help="Whether R1 teaches what its work folder lacks, or reports what is."
@@ -81,6 +82,8 @@ def reproduce(study: str, preset: str, device: str, jobs: int, teach: bool, work
         click.echo(f"wrote {_difficulty(preset, where, results, started)}")
     elif study == "R1-explain":
         click.echo(f"wrote {_explained(preset, jobs, work, results, started)}")
+    elif study == "R2":
+        click.echo(f"wrote {_shifted(preset, jobs, work, results, started)}")
     elif study == "S1":
         click.echo(f"wrote {_recovery(preset, where, results, started)}")
     elif study == "S2":
@@ -161,6 +164,26 @@ def _explained(preset: str, jobs: int, work: Path, results: Path, started: float
     rows = e.study(chosen, work, jobs, click.echo)
     e.write_rows(rows, results / "R1-explain" / f"{preset}.patients.csv")
     outcome.figures = e.figures(rows)
+    return outcome.write(results, time.monotonic() - started, torch.device("cpu"))
+
+
+def _shifted(preset: str, jobs: int, work: Path, results: Path, started: float) -> Path:
+    import torch
+
+    from photopeak.classify.reader import load_model
+    from photopeak.recipes import shift_figures, shifts
+    from photopeak.recipes.outcome import Outcome
+    from photopeak.recipes.reader import FRESH_MIX
+
+    chosen, sha256 = shifts.PRESETS[preset], load_model().sha256
+    seed = shifts.cohort_seed(sha256)
+    cohort = {"protocol": "bone-scan", "mix": FRESH_MIX, "difficulty": "frozen", "seed": seed}
+    cohort |= {"patients": chosen.usual, "patients shifted": chosen.shifted}
+    outcome = Outcome("R2", preset, [seed], cohort)
+    outcome.notes = {"weights_sha256": sha256}
+    path = results / "R2" / f"{preset}.patients.csv"
+    shifts.write_rows(shifts.study(chosen, work, jobs, click.echo), path)
+    outcome.figures = shift_figures.figures(shifts.read_rows(path), chosen.resamples)
     return outcome.write(results, time.monotonic() - started, torch.device("cpu"))
 
 

@@ -62,8 +62,7 @@ class Described:
 def describe(scans: Scans, kept: Path | None = None) -> Described:
     """Hot spots and grids of every view, kept in a file where one is named."""
     if kept is not None and kept.exists():
-        with np.load(kept, allow_pickle=False) as f:
-            return Described(**dict(f))
+        return load_described(kept)
     grid, spots, image, kind, found = [], [], [], [], []
     for e in older.every_image(scans):
         seen = look(scans.counts[e.patient, e.view], e.view == 1)
@@ -80,6 +79,22 @@ def describe(scans: Scans, kept: Path | None = None) -> Described:
         with whole_file(kept) as work:
             np.savez(work, **vars(whole))
     return whole
+
+
+def load_described(path: Path) -> Described:
+    """What ``describe`` kept."""
+    with np.load(path, allow_pickle=False) as f:
+        return Described(**dict(f))
+
+
+def together(parts: Sequence[Described]) -> Described:
+    """Several cohorts as one, one behind the other."""
+    starts = np.cumsum([0, *(len(d.grid) for d in parts)])
+    image = np.concatenate([d.image + start for d, start in zip(parts, starts, strict=False)])
+    grid, spots, kind, found = (
+        np.concatenate([getattr(d, n) for d in parts]) for n in ("grid", "spots", "kind", "found")
+    )
+    return Described(grid, spots, image, kind, found)
 
 
 def _kinds(seen: Seen, truth: UInt8[np.ndarray, "row column"]) -> Int[np.ndarray, " spot"]:
