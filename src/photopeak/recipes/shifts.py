@@ -83,7 +83,7 @@ class Preset:
 
 PRESETS: Final = {
     "smoke": Preset(4, 2, older.PRESETS["smoke"], (SHIFTS[0], SHIFTS[9]), 20),
-    "quick": Preset(480, 240, older.PRESETS["quick"]),
+    "quick": Preset(360, 120, older.PRESETS["quick"]),
     "full": Preset(2000, 2000, older.PRESETS["full"]),
 }
 
