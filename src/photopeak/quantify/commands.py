@@ -90,12 +90,25 @@ def image_quality(path: Path, out: Path | None, assume: tuple[str, ...], ratio: 
     _told(image_quality_checks(path, ratio, diameters, assume), out)
 
 
+@_test("jaszczak", "Rods resolved, contrast of cold spheres, uniformity and rings of the Jaszczak phantom.")
+@click.option(
+    "--model", type=click.Choice(["ultra-deluxe", "deluxe", "standard", "benchmark"]), default="deluxe",
+    show_default=True, help="Which rods and spheres it has.",
+)  # fmt: skip
+def jaszczak(path: Path, out: Path | None, assume: tuple[str, ...], model: str) -> None:
+    """Each volume of the phantom."""
+    from photopeak.quantify.camera_checks import jaszczak_checks
+
+    _told(jaszczak_checks(path, model, assume), out)
+
+
 def _told(checks: Iterator[Check], out: Path | None) -> None:
+    from photopeak.quantify.camera_checks import in_words
+
     for check in checks:
         click.echo(f"{check.test}, {check.name}")
         for name, m in check.checked.figures.items():
-            spread = f" ± {m.sd:.2g}" if m.sd is not None else ""
-            click.echo(f"  {name:42s} {m.value:9.4g}{spread} {m.unit.replace('{', '').replace('}', '')}")
+            click.echo(f"  {name:42s} {in_words(m)}")
         for note in check.checked.notes:
             click.echo(f"  ({note})")
         if out is not None:
