@@ -238,11 +238,14 @@ def test_the_command_writes_scores_and_picture(tmp_path: Path):
     assert worst["name"] in SEGMENTS
     assert "inf" in worst["name"]
     assert (tmp_path / "out" / "polar-map.png").stat().st_size > 20_000
-    bare = CliRunner().invoke(root, ["polar-map", paths[0], "--out", str(tmp_path / "bare")])
+    d = np.array(TRUE.axis)  # stated, which is quicker than found
+    ends = {"--apex": TRUE.length_mm, "--base": -TRUE.base_mm}
+    axis = [w for name, k in ends.items() for w in (name, *map(str, np.array(TRUE.centre_mm) + k * d))]
+    bare = CliRunner().invoke(root, ["polar-map", paths[0], *axis, "--out", str(tmp_path / "bare")])
     assert bare.exit_code == 0, bare.output
     assert "shipped: F corrected, 10 normal patients" in bare.output
     assert json.loads((tmp_path / "bare" / "polar-map.json").read_text())["SSS"] > 3
-    other = CliRunner().invoke(root, ["polar-map", paths[1], "--out", str(tmp_path / "other")])
+    other = CliRunner().invoke(root, ["polar-map", paths[1], *axis, "--out", str(tmp_path / "other")])
     assert other.exit_code == 0, other.output
     assert "no scores (the limits hold for Tc-99m, the image is of no stated nuclide)" in other.output
     told = json.loads((tmp_path / "other" / "polar-map.json").read_text())
