@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from photopeak.cli import root
-from photopeak.core import Acquisition, Grid, Image, Patient, PhotopeakError, Study, scaling
+from photopeak.core import Acquisition, Grid, Image, Patient, PhotopeakError, Radiopharmaceutical, Study, scaling
 from photopeak.dicom import write
 from photopeak.patients.ventricle import SEGMENTS, Shell, segment_of
 from photopeak.quantify.perfusion_picture import Shown, as_disc, planes
-from photopeak.quantify.perfusion_scores import Limits, difference, key_of, load_limits, scored
+from photopeak.quantify.perfusion_scores import Limits, difference, key_of, load_limits, misfit, scored, shipped
 from photopeak.quantify.polar_map import (
     ANGLES,
     RINGS,
@@ -157,6 +158,35 @@ def test_whose_limits_are_taken():
         key_of(Study({}, Patient(), Acquisition("NM")))
 
 
+def test_shipped_limits_say_how_they_were_made_and_hold_for_nothing_else():
+    document = json.loads(shipped().read_text())
+    assert document["made"] == "photopeak polar-limits --patients 10 --seed 101"
+    of = {
+        f"{sex} {way}": load_limits(f"{sex} {way}", shipped()) for sex in "FM" for way in ("corrected", "uncorrected")
+    }
+    for one in of.values():
+        assert one.patients == 10
+        assert np.abs(one.segment_mean - 1.0).max() < 0.25
+        assert (one.segment_sd < 0.13 * one.segment_mean).all()
+    # A breast shades the anterior wall (13), a diaphragm the inferior one (4): correction gives back what they took.
+    shaded = {k: one.segment_mean for k, one in of.items()}
+    assert (
+        shaded["F uncorrected"][12] / shaded["M uncorrected"][12]
+        < shaded["F corrected"][12] / shaded["M corrected"][12]
+    )
+    assert shaded["M uncorrected"][3] < 0.9 * shaded["M corrected"][3]
+    tracer = (Radiopharmaceutical("Sestamibi", "Tc-99m"),)
+    alike = Acquisition("NM", radiopharmaceuticals=tracer, facts={"SeriesDescription": "OSEM 4i8s PSF 8mm"})
+    assert misfit(Study({}, Patient(sex="F"), alike), shipped()) == ""
+    for patient, other, says in (
+        (Patient(), alike, r"(0010,0040)"),
+        (Patient(sex="F"), replace(alike, radiopharmaceuticals=()), "no stated nuclide"),
+        (Patient(sex="F"), replace(alike, corrections=("ATTN",)), "AC SC 8mm"),
+        (Patient(sex="F"), replace(alike, facts={}), "SeriesDescription (0008,103E)"),
+    ):
+        assert says in misfit(Study({}, patient, other), shipped())
+
+
 def test_the_disc_has_anterior_above_and_the_septum_at_the_left():
     values = np.zeros((RINGS, ANGLES))
     u, phi = places()
@@ -190,7 +220,11 @@ def test_the_command_writes_scores_and_picture(tmp_path: Path):
     paths = []
     for name, weight in (("stress", lambda u, phi: np.where(np.abs(phi - 150.0) < 40.0, 0.3, 1.0)), ("rest", None)):
         one = image(weight=weight)
-        acquisition = Acquisition("NM", "RECON TOMO", manufacturer="SIEMENS", corrections=("ATTN",))
+        acquisition = Acquisition(
+            "NM", "RECON TOMO", manufacturer="SIEMENS", corrections=("ATTN", "SCAT"),
+            facts={"SeriesDescription": "OSEM 4i8s PSF AC SC 8mm"},
+            radiopharmaceuticals=(Radiopharmaceutical("Sestamibi", "Tc-99m"),) if name == "stress" else (),
+        )  # fmt: skip
         study = Study({"counts": one}, Patient("HEART", sex="F", age_years=60.0), acquisition)
         paths.append(str(write(study, tmp_path / f"{name}.dcm")))
     file = tmp_path / "limits.json"
@@ -204,10 +238,19 @@ def test_the_command_writes_scores_and_picture(tmp_path: Path):
     assert worst["name"] in SEGMENTS
     assert "inf" in worst["name"]
     assert (tmp_path / "out" / "polar-map.png").stat().st_size > 20_000
-    bare = CliRunner().invoke(root, ["polar-map", paths[0], "--out", str(tmp_path / "bare")])
+    d = np.array(TRUE.axis)  # stated, which is quicker than found
+    ends = {"--apex": TRUE.length_mm, "--base": -TRUE.base_mm}
+    axis = [w for name, k in ends.items() for w in (name, *map(str, np.array(TRUE.centre_mm) + k * d))]
+    bare = CliRunner().invoke(root, ["polar-map", paths[0], *axis, "--out", str(tmp_path / "bare")])
     assert bare.exit_code == 0, bare.output
-    assert "no scores" in bare.output  # nothing is compared with limits that nobody gave
-    assert "SSS" not in json.loads((tmp_path / "bare" / "polar-map.json").read_text())
+    assert "shipped: F corrected, 10 normal patients" in bare.output
+    assert json.loads((tmp_path / "bare" / "polar-map.json").read_text())["SSS"] > 3
+    other = CliRunner().invoke(root, ["polar-map", paths[1], *axis, "--out", str(tmp_path / "other")])
+    assert other.exit_code == 0, other.output
+    assert "no scores (the limits hold for Tc-99m, the image is of no stated nuclide)" in other.output
+    told = json.loads((tmp_path / "other" / "polar-map.json").read_text())
+    assert told["stress"]["limits"] is None
+    assert "SSS" not in told
     half = CliRunner().invoke(root, ["polar-map", paths[0], "--out", str(tmp_path / "o"), "--apex", "1", "2", "3"])
     assert isinstance(half.exception, PhotopeakError)
     assert "two ends" in str(half.exception)

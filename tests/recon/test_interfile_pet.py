@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from photopeak.physics.pet import PetScanner, TimeOfFlight
 from photopeak.recon.interfile_pet import read_pet, scanner_of, write_pet
 
 SCANNER = PetScanner(120.0, 48, 4, 8.0, 31, difference=3)
+TIMED = replace(SCANNER, tof=TimeOfFlight(200.0, 5, 180.0))
 
 
 def values(path: Path) -> np.ndarray:
@@ -28,13 +30,21 @@ def header(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "scanner", [SCANNER, PetScanner(120.0, 48, 6, 8.0, 31, difference=4, span=3), PetScanner(100.0, 36, 3, 6.0, 21, 1)]
+    "scanner",
+    [
+        SCANNER,
+        PetScanner(120.0, 48, 6, 8.0, 31, difference=4, span=3),
+        PetScanner(100.0, 36, 3, 6.0, 21, 1),
+        PetScanner(100.0, 36, 3, 6.0, 21, tof=TimeOfFlight(300.0, 4, 250.0)),
+        TIMED,
+    ],
 )
 def test_what_is_written_is_read(scanner, tmp_path):
     counts = np.random.default_rng(1).poisson(5, scanner.sinogram().shape).astype(np.float32)
     study = read_pet(write_pet(counts, scanner, tmp_path / "a.hs", 60.0))
     assert scanner_of(study).sinogram() == scanner.sinogram()
     assert scanner_of(study).planes() == scanner.planes()
+    assert scanner_of(study).tof == scanner.tof
     assert np.array_equal(study["counts"].values, counts)
     assert study.acquisition.duration_s == 60.0
 
@@ -97,6 +107,49 @@ def test_a_point_lies_where_its_lines_cross(view_first, tangential, header):
         assert float(study["counts"].values.sum()) == raw.sum()
 
 
+def test_timing_positions_follow_the_later_photon_of_the_second_crystal(tmp_path):
+    """In the file, by STIR's own numbering of crystals: the mean of t₂ − t₁ says where on its line the point lies."""
+    grid, place = TIMED.grid(5.0, 41), (2, 24, 27)  # the second ring, towards back and left
+    image = torch.zeros(grid.shape)
+    image[place] = 1.0
+    point = (grid.matrix_mm @ [place[2], place[1], place[0], 1.0])[:3]
+    write_pet(TIMED.operator(grid)(image).numpy(), TIMED, tmp_path / "a.hs", 1.0)
+    raw = np.fromfile(tmp_path / "a.s", "<f4").reshape(5, -1)[:, : TIMED.rings * TIMED.angles * TIMED.radial]
+    direct = raw.reshape(5, TIMED.angles, TIMED.rings, TIMED.radial)[:, :, 1]  # segment 0 is the first in the file
+    mm = 180.0 * 0.149896229 * np.arange(-2, 3)  # of t₂ − t₁: towards the first crystal
+    seen = 0
+    for d, v, k, one, other in stir_lines(TIMED.radial, TIMED.rings):
+        counts = direct[:, v, k]
+        if d == 0 and counts.sum() > 0.5 * direct.sum(0).max():
+            middle, along = 0.5 * (one + other), (one - other) / np.linalg.norm(one - other)
+            away = (point - middle)[:2] @ along[:2]
+            assert float(mm @ counts / counts.sum()) == pytest.approx(away, abs=4.0)
+            seen += abs(away) > 25.0
+    assert seen > 5
+
+
+def test_an_order_of_timing_positions_is_followed(tmp_path):
+    counts = np.random.default_rng(2).poisson(5, TIMED.sinogram().shape).astype(np.float32)
+    header = write_pet(counts, TIMED, tmp_path / "a.hs", 1.0)
+    raw, order = np.fromfile(tmp_path / "a.s", "<f4").reshape(5, -1), [0, 1, -1, 2, -2]
+    raw[[k + 2 for k in order]].tofile(tmp_path / "a.s")
+    text = header.read_text().replace("TOF mashing factor := 1", "%TOF mashing factor := 13")
+    text = text.replace("TOF time bins := 5", "TOF time bins := 65").replace("(ps) := 180", f"(ps) := {180 / 13!r}")
+    listed = "{0,1,-1,2,-2}"
+    header.write_text(text.replace("!END", f"TOF bin order := {listed}\n!END"))
+    study = read_pet(header)
+    assert np.array_equal(study["counts"].values, counts)
+    assert scanner_of(study).tof.bin_ps == pytest.approx(180.0)
+    for old, new, says in (
+        (listed, "{0,1,-1,2,2}", "TOF bin order"),
+        ("TOF time bins := 65", "TOF time bins := 64", "timing positions"),
+        ("TOF timing resolution (ps) := 200", "", "resolution"),
+    ):
+        header.write_text(text.replace("!END", f"TOF bin order := {listed}\n!END").replace(old, new))
+        with pytest.raises(PhotopeakError, match=says):
+            read_pet(header)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
@@ -105,7 +158,7 @@ def test_a_point_lies_where_its_lines_cross(view_first, tangential, header):
         ("Number of detectors per ring := 48", "Number of detectors per ring := 96", "mashed"),
         ("Number of detectors per ring := 48", "Number of detectors per ring := 50", "multiple of 4"),
         ("applied corrections := {None}", "applied corrections := {arc correction}", "arc correction"),
-        ("number of dimensions := 4", "number of dimensions := 5", "no time of flight"),
+        ("number of dimensions := 4", "number of dimensions := 5", "timing positions"),
         ("View offset (degrees) := 0", "View offset (degrees) := 10", "turned"),
         ("matrix axis label [3] := view", "matrix axis label [3] := angle", "matrix axis label"),
         ("minimum ring difference per segment := { 0,", "minimum ring difference per segment := { -1,", "odd span"),
@@ -133,8 +186,7 @@ def test_bins_that_are_no_counts_are_refused(header):
 
 
 def test_what_cannot_be_written_is_refused(tmp_path):
-    timed = PetScanner(120.0, 48, 2, 8.0, 31, tof=TimeOfFlight(300.0, 3, 500.0))
-    for scanner in (timed, PetScanner(120.0, 48, 2, 8.0, 30), PetScanner(120.0, 50, 2, 8.0, 31)):
+    for scanner in (PetScanner(120.0, 48, 2, 8.0, 30), PetScanner(120.0, 50, 2, 8.0, 31)):
         with pytest.raises(PhotopeakError, match="is not written"):
             write_pet(np.zeros((1, 1, 1)), scanner, tmp_path / "a.hs", 1.0)
     with pytest.raises(PhotopeakError, match="shape"):

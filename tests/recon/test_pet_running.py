@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from photopeak.dicom import read, write
 from photopeak.dicom.validate import errors_of
 from photopeak.physics.materials import ct_from_mu
 from photopeak.physics.operator import Weighted
-from photopeak.physics.pet import PetScanner
+from photopeak.physics.pet import PetScanner, TimeOfFlight
 from photopeak.physics.pet_operator import attenuation_factors
 from photopeak.physics.pet_scatter import single_scatter
-from photopeak.recon.interfile import write_interfile
+from photopeak.physics.physics import Physics
+from photopeak.recon.em import osem
+from photopeak.recon.interfile import read_interfile, write_interfile
 from photopeak.recon.interfile_pet import write_pet
 from photopeak.recon.pet_running import PetReconstruction, patient_grid
 
@@ -178,6 +181,37 @@ def test_without_orientation_no_dicom_is_written(made):
     assert "no DICOM: patient orientation" in done.stderr
     assert (folder / "unturned" / "reconstruction.hv").exists()
     assert not (folder / "unturned" / "pet").exists()
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, torch.Tensor]:
+    """Prompts of one ring with time of flight, and their randoms and normalisation with and without."""
+    folder, rng = tmp_path_factory.mktemp("tof"), np.random.default_rng(4)
+    scanner = PetScanner(180.0, 64, 1, 14.0, 41, tof=TimeOfFlight(300.0, 5, 400.0))
+    grid = scanner.grid(9.0, 26)
+    expected = scanner.operator(grid)(phantom()[0][:1])
+    norm = torch.from_numpy(rng.uniform(0.7, 1.3, (32, 1, 41)).astype(np.float32))
+    expected *= norm[:, :, None] * 4e5 / float(expected.sum())
+    randoms = 0.3 * float(expected.mean())
+    prompts = torch.from_numpy(rng.poisson((expected + randoms).numpy()).astype(np.float32))
+    alone = replace(scanner, tof=None)
+    write_pet(prompts.numpy(), scanner, folder / "prompts.hs", SECONDS)
+    write_pet(np.full(prompts.shape, randoms, np.float32), scanner, folder / "randoms.hs", SECONDS)
+    write_pet(np.full((32, 1, 41), 5 * randoms, np.float32), alone, folder / "summed.hs", SECONDS)
+    write_pet(norm.numpy(), alone, folder / "norm.hs", SECONDS)
+    whole = Physics(Weighted(scanner.operator(grid), norm[:, :, None]), torch.full(prompts.shape, randoms))
+    return folder, osem(whole, prompts, 4, 4)
+
+
+@pytest.mark.parametrize("randoms", ["randoms.hs", "summed.hs"])
+def test_time_of_flight_from_files_is_that_in_memory(timed, randoms):
+    folder, in_memory = timed
+    out = folder / randoms[:-3]
+    words = ["recon-pet", str(folder / "prompts.hs"), "--randoms", str(folder / randoms), *COMMON, "--out", str(out)]
+    done = CliRunner().invoke(root, [*words, "--normalisation", str(folder / "norm.hs")])
+    assert done.exit_code == 0, done.output
+    image = read_interfile(out / "reconstruction.hv")["uptake"]
+    assert np.allclose(image.values, in_memory.numpy(), rtol=1e-4, atol=1e-4 * float(in_memory.max()))
 
 
 def test_what_does_not_belong_together_is_refused(made, tmp_path):

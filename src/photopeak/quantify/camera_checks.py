@@ -6,14 +6,31 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+from jaxtyping import Num
 
-from photopeak.core import Image, PhotopeakError, Study
+from photopeak.core import Image, Measurement, PhotopeakError, Study
 from photopeak.core.writing import whole_file
 from photopeak.physics.nuclides import nuclide
 from photopeak.quantify.camera_quality import Checked, centre_of_rotation, sensitivity
+from photopeak.quantify.jaszczak_phantom import jaszczak
 from photopeak.quantify.nema_phantom import image_quality
+
+COLUMN: Final = 12
+"""Figures on a page; more stand in two columns."""
+
+
+def in_words(m: Measurement) -> str:
+    """Value, spread and unit.
+
+    >>> in_words(Measurement(12.3456, "%", 0.5)), in_words(Measurement(2.0, "1"))
+    ('12.35 ± 0.5 %', '2')
+    """
+    spread = f" ± {m.sd:.2g}" if m.sd is not None else ""
+    unit = m.unit.replace("{", "").replace("}", "")
+    return f"{m.value:.4g}{spread}" + ("" if unit == "1" else f" {unit}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +76,11 @@ class Check:
         camera = " ".join(filter(None, (a.manufacturer, a.model))) or "camera not named"
         when = "" if a.started_at is None else f", {a.started_at:%Y-%m-%d %H:%M}"
         above.text(0.0, 1.0, f"Quality control: {self.test}", fontsize=15, va="top")
-        lines = [f"{camera}, {self.name}{when}", ""]
-        for name, m in self.checked.figures.items():
-            spread = f" ± {m.sd:.2g}" if m.sd is not None else ""
-            lines.append(f"{name}: {m.value:.4g}{spread} {m.unit.replace('{', '').replace('}', '')}")
-        lines += ["", *self.checked.notes]
-        above.text(0.0, 0.86, "\n".join(lines), fontsize=10, va="top", wrap=True, linespacing=1.5)
+        figures = [f"{name}: {in_words(m)}" for name, m in self.checked.figures.items()]
+        half = len(figures) if len(figures) <= COLUMN else -(-len(figures) // 2)
+        left = [f"{camera}, {self.name}{when}", "", *figures[:half], "", *self.checked.notes]
+        above.text(0.0, 0.86, "\n".join(left), fontsize=10, va="top", wrap=True, linespacing=1.5)
+        above.text(0.55, 0.86, "\n".join(["", "", *figures[half:]]), fontsize=10, va="top", linespacing=1.5)
         signed = shown.min() < 0
         top = float(np.abs(shown).max()) or 1.0
         drawn = below.imshow(
@@ -134,6 +150,20 @@ def sensitivity_checks(path: Path, assume: Sequence[str]) -> Iterator[Check]:
 
 def image_quality_checks(path: Path, ratio: float, cold_mm: Sequence[float], assume: Sequence[str]) -> Iterator[Check]:
     """One check for each volume of a phantom with six spheres."""
+    yield from _volume_checks("image quality", path, assume, lambda v, mm: image_quality(v, mm, ratio, cold_mm))
+
+
+def jaszczak_checks(path: Path, model: str, assume: Sequence[str]) -> Iterator[Check]:
+    """One check for each volume of the Jaszczak phantom."""
+    yield from _volume_checks("jaszczak phantom", path, assume, lambda v, mm: jaszczak(v, mm, model))
+
+
+def _volume_checks(
+    test: str,
+    path: Path,
+    assume: Sequence[str],
+    check: Callable[[Num[np.ndarray, "z y x"], tuple[float, float, float]], Checked],
+) -> Iterator[Check]:
     from photopeak.dicom import parse_assumptions, read
 
     for study in read(path, assume=parse_assumptions(tuple(assume))):
@@ -143,7 +173,7 @@ def image_quality_checks(path: Path, ratio: float, cold_mm: Sequence[float], ass
         for name, image in volumes:
             spacing = image.grid.spacing_mm
             edges = (spacing["z"], spacing["y"], spacing["x"])
-            yield Check("image quality", name, study, image_quality(np.asarray(image.values), edges, ratio, cold_mm))
+            yield Check(test, name, study, check(np.asarray(image.values), edges))
 
 
 def _is_volume(image: Image) -> bool:

@@ -54,7 +54,7 @@ def uniformity(counts: Num[np.ndarray, "row column"], pixel_mm: float) -> Checke
     smooth = smoothed(image, field)
     figures = {}
     for name, where in (("useful field", field), ("central field", inner)):
-        figures[f"integral uniformity, {name}"] = Measurement(_spread(smooth[where]), "%")
+        figures[f"integral uniformity, {name}"] = Measurement(integral_percent(smooth[where]), "%")
         figures[f"differential uniformity, {name}"] = Measurement(differential(smooth, where), "%")
     figures["counts"] = Measurement(float(counts.sum(dtype=np.float64)), "{counts}")
     shown = np.where(field, smooth / smooth[field].mean() - 1.0, 0.0) * 100.0
@@ -117,7 +117,8 @@ def differential(smooth: Flood, where: Bool[np.ndarray, "row column"]) -> float:
     return worst
 
 
-def _spread(values: Float[np.ndarray, " n"]) -> float:
+def integral_percent(values: Float[np.ndarray, " n"]) -> float:
+    """Integral uniformity, 100 (max − min) / (max + min)."""
     return float(100.0 * (values.max() - values.min()) / (values.max() + values.min()))
 
 

@@ -90,12 +90,25 @@ def image_quality(path: Path, out: Path | None, assume: tuple[str, ...], ratio: 
     _told(image_quality_checks(path, ratio, diameters, assume), out)
 
 
+@_test("jaszczak", "Rods resolved, contrast of cold spheres, uniformity and rings of the Jaszczak phantom.")
+@click.option(
+    "--model", type=click.Choice(["ultra-deluxe", "deluxe", "standard", "benchmark"]), default="deluxe",
+    show_default=True, help="Which rods and spheres it has.",
+)  # fmt: skip
+def jaszczak(path: Path, out: Path | None, assume: tuple[str, ...], model: str) -> None:
+    """Each volume of the phantom."""
+    from photopeak.quantify.camera_checks import jaszczak_checks
+
+    _told(jaszczak_checks(path, model, assume), out)
+
+
 def _told(checks: Iterator[Check], out: Path | None) -> None:
+    from photopeak.quantify.camera_checks import in_words
+
     for check in checks:
         click.echo(f"{check.test}, {check.name}")
         for name, m in check.checked.figures.items():
-            spread = f" ± {m.sd:.2g}" if m.sd is not None else ""
-            click.echo(f"  {name:42s} {m.value:9.4g}{spread} {m.unit.replace('{', '').replace('}', '')}")
+            click.echo(f"  {name:42s} {in_words(m)}")
         for note in check.checked.notes:
             click.echo(f"  ({note})")
         if out is not None:
@@ -109,13 +122,17 @@ def _told(checks: Iterator[Check], out: Path | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option("--apex", type=float, nargs=3, metavar="X Y Z", help="Apex in mm, where the ventricle is not found.")
 @click.option("--base", type=float, nargs=3, metavar="X Y Z", help="Middle of the valve in mm, with --apex.")
-@click.option("--limits", type=click.Path(exists=True, path_type=Path), help="Normal limits: scores come from them.")
+@click.option(
+    "--limits", default="shipped", show_default=True, metavar="shipped|none|FILE",
+    help="Normal limits that scores come from.",
+)  # fmt: skip
 @click.option("--assume", multiple=True, metavar="KEY=VALUE", help="State a fact the file lacks.")
 def polar_map(stress: Path, rest: Path | None, out: Path, **options: Any) -> None:
     """Polar maps of myocardial perfusion, at stress and where given at rest: reconstructed images in, scores out.
 
-    Finds the left ventricle, maps it on the 17 segments, and with --limits compares them with normal limits of the
-    patient's sex, as polar-limits makes them. Writes polar-map.png and polar-map.json.
+    Finds the left ventricle, maps it on the 17 segments, and compares them with normal limits of the patient's sex, as
+    polar-limits makes them: an own file's, or those of simulated patients that are shipped, where the image is made as
+    theirs were. Writes polar-map.png and polar-map.json.
     """
     from photopeak.quantify.perfusion_report import examined, perfusion_report
 

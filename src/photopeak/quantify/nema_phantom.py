@@ -70,19 +70,19 @@ def image_quality(
     if not np.isfinite(image).all():
         raise PhotopeakError("the image holds values that are no numbers. Remedy: look at how it was made.")
     signs = np.array([-1.0 if d in cold_mm else 1.0 for d in DIAMETERS_MM])
-    body = _body(image)
+    body = body_of(image)
     pose = located(image, body, spacing_mm, signs)
     places = _places(body, pose, spacing_mm)
-    read = _reader(image, spacing_mm)
+    read = disc_reader(image, spacing_mm, DIAMETERS_MM[-1])
     figures = {}
-    around = {d: np.array([read(pose.z_mm + dz, p, d) for dz in SLICES_MM for p in places]) for d in DIAMETERS_MM}
+    around = {d: np.concatenate([read(pose.z_mm + dz, places, d) for dz in SLICES_MM]) for d in DIAMETERS_MM}
     for centre, (d, each), sign in zip(pose.centres(), around.items(), signs, strict=True):
-        seen = read(pose.z_mm, centre, d) / float(each.mean())
+        seen = float(read(pose.z_mm, centre[None], d)[0] / each.mean())
         recovery = (seen - 1.0) / (ratio - 1.0) if sign > 0 else 1.0 - seen
         kind = "hot" if sign > 0 else "cold"
         figures[f"contrast recovery, {d:g} mm, {kind}"] = Measurement(100.0 * recovery, "%")
         figures[f"background variability, {d:g} mm"] = Measurement(100.0 * float(each.std(ddof=1) / each.mean()), "%")
-    middle = np.array([pose.y_mm, pose.x_mm])
+    middle = np.array([[pose.y_mm, pose.x_mm]])
     lung = np.mean([read(pose.z_mm + dz, middle, LUNG_DISC_MM) for dz in SLICES_MM])
     figures["lung residual"] = Measurement(100.0 * float(lung / around[DIAMETERS_MM[-1]].mean()), "%")
     notes = (
@@ -102,11 +102,11 @@ def located(
     """The plane, middle and turn whose ring looks most as the six spheres would."""
     step = np.array(spacing_mm)
     smooth = ndimage.gaussian_filter(image, 2.5 / step)
-    wanted = {sense: _expected(sense, signs) for sense in (1, -1)}
+    wanted = {sense: expected_ring(DIAMETERS_MM, RING_MM, sense, signs) for sense in (1, -1)}
     best, found = -1.0, None
     t = np.deg2rad(TURNS_DEG)
     for z in np.flatnonzero(body.any((1, 2))):
-        y, x = (c * s for c, s in zip(ndimage.center_of_mass(_filled(body[z])), step[1:], strict=True))
+        y, x = (c * s for c, s in zip(ndimage.center_of_mass(filled(body[z])), step[1:], strict=True))
         # The ring need not lie in the body's middle: it does across, and lies a little off it from front to back.
         for dy in np.arange(-24.0, 25.0, 6.0):
             at = np.stack(
@@ -131,11 +131,13 @@ def located(
     return _refined(smooth, step, found, signs)
 
 
-def _expected(sense: int, signs: Float[np.ndarray, " sphere"]) -> Float[np.ndarray, " turn"]:
-    """What a ring shows of the spheres when the smallest lies at 0°, without its mean and of length 1."""
+def expected_ring(
+    diameters_mm: Sequence[float], ring_mm: float, sense: int, signs: Float[np.ndarray, " sphere"]
+) -> Float[np.ndarray, " turn"]:
+    """What a ring shows of six spheres when the first lies at 0°, without its mean and of length 1."""
     total = np.zeros(len(TURNS_DEG))
-    for j, (d, sign) in enumerate(zip(DIAMETERS_MM, signs, strict=True)):
-        apart = np.deg2rad((TURNS_DEG - sense * 60.0 * j + 180.0) % 360.0 - 180.0) * RING_MM
+    for j, (d, sign) in enumerate(zip(diameters_mm, signs, strict=True)):
+        apart = np.deg2rad((TURNS_DEG - sense * 60.0 * j + 180.0) % 360.0 - 180.0) * ring_mm
         total += sign * min(1.0, d / 20.0) * np.exp(-0.5 * (apart / (0.35 * d + 2.0)) ** 2)
     total -= total.mean()
     return np.asarray(total / np.linalg.norm(total))
@@ -159,7 +161,7 @@ def _refined(smooth: Volume, step: Float[np.ndarray, " 3"], pose: Pose, signs: F
     return Pose(z, y, x, turn, pose.sense)
 
 
-def _body(image: Volume) -> Bool[np.ndarray, "z y x"]:
+def body_of(image: Volume) -> Bool[np.ndarray, "z y x"]:
     """The largest part above half the background's level, which is the median of all that is not air."""
     bright = image[image > 0.1 * np.percentile(image, 99.5)]
     if not bright.size:
@@ -168,7 +170,8 @@ def _body(image: Volume) -> Bool[np.ndarray, "z y x"]:
     return np.asarray(label == 1 + int(np.bincount(label.ravel())[1:].argmax()))
 
 
-def _filled(body: Bool[np.ndarray, "y x"]) -> Bool[np.ndarray, "y x"]:
+def filled(body: Bool[np.ndarray, "y x"]) -> Bool[np.ndarray, "y x"]:
+    """A slice of the body without holes."""
     return np.asarray(ndimage.binary_fill_holes(body), np.bool_) if body.any() else body
 
 
@@ -183,7 +186,7 @@ def _places(
             f"the phantom is cut off: the background is read {SLICES_MM[-1]:g} mm before and behind the spheres. "
             "Remedy: give the whole phantom."
         )
-    inside = np.logical_and.reduce([_filled(body[z]) for z in levels])
+    inside = np.logical_and.reduce([filled(body[z]) for z in levels])
     depth = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=step[1:])[1:-1, 1:-1]
     y, x = (np.arange(n) * s for n, s in zip(inside.shape, step[1:], strict=True))
     free = depth >= 0.5 * DIAMETERS_MM[-1] + AWAY_MM
@@ -201,25 +204,25 @@ def _places(
     return np.array(chosen)
 
 
-def _reader(
-    image: Volume, spacing_mm: tuple[float, float, float]
-) -> Callable[[float, Float[np.ndarray, " 2"], float], float]:
-    """Means over discs: z and (y, x) in mm, diameter in mm."""
-    fine = np.arange(-0.5 * DIAMETERS_MM[-1], 0.5 * DIAMETERS_MM[-1] + FINE_MM, FINE_MM)
+def disc_reader(
+    image: Volume, spacing_mm: tuple[float, float, float], largest_mm: float
+) -> Callable[[float, Float[np.ndarray, "disc 2"], float], Float[np.ndarray, " disc"]]:
+    """Means over discs of one slice: z and their centres (y, x) in mm, diameter in mm, up to the largest."""
+    fine = np.arange(-0.5 * largest_mm, 0.5 * largest_mm + FINE_MM, FINE_MM)
     dy, dx = (v.ravel() for v in np.meshgrid(fine, fine, indexing="ij"))
     radius = np.hypot(dy, dx)
 
-    def mean(z_mm: float, centre: Float[np.ndarray, " 2"], diameter_mm: float) -> float:
+    def means(z_mm: float, centres: Float[np.ndarray, "disc 2"], diameter_mm: float) -> Float[np.ndarray, " disc"]:
         here = radius <= 0.5 * diameter_mm
         z = round(z_mm / spacing_mm[0])
-        row = np.rint((centre[0] + dy[here]) / spacing_mm[1]).astype(int)
-        column = np.rint((centre[1] + dx[here]) / spacing_mm[2]).astype(int)
+        row = np.rint((centres[:, :1] + dy[here]) / spacing_mm[1]).astype(int)
+        column = np.rint((centres[:, 1:] + dx[here]) / spacing_mm[2]).astype(int)
         low, high = (z, row.min(), column.min()), (z, row.max(), column.max())
         if min(low) < 0 or any(h >= n for h, n in zip(high, image.shape, strict=True)):
             raise PhotopeakError(
-                f"the phantom is cut off: a disc of {diameter_mm:g} mm at z {z_mm:.0f}, y {centre[0]:.0f}, "
-                f"x {centre[1]:.0f} mm leaves the image. Remedy: give the whole phantom."
+                f"the phantom is cut off: a disc of {diameter_mm:g} mm at z {z_mm:.0f} mm leaves the image. "
+                "Remedy: give the whole phantom."
             )
-        return float(image[z, row, column].mean())
+        return np.asarray(image[z, row, column].mean(1))
 
-    return mean
+    return means

@@ -16,7 +16,7 @@ from photopeak.core import Image, PhotopeakError, Study
 from photopeak.core.writing import whole_file
 from photopeak.patients.ventricle import SEGMENTS, Shell
 from photopeak.quantify.perfusion_picture import Shown, save_picture
-from photopeak.quantify.perfusion_scores import Scored, difference, key_of, load_limits, scored
+from photopeak.quantify.perfusion_scores import Scored, difference, key_of, load_limits, misfit, scored, shipped
 from photopeak.quantify.polar_map import Polar, of_segments, percent_of_greatest, polar_map, reoriented
 from photopeak.quantify.ventricle_fit import fitted, given
 
@@ -32,8 +32,8 @@ class Examined:
     image: Image
     shell: Shell
     polar: Polar
-    compared: str  # the limits' key; nothing where none were given
     scored: Scored | None
+    compared: str  # with which limits; where with none, why
 
     @property
     def shown(self) -> Shown:
@@ -46,13 +46,14 @@ class Examined:
             {"segment": k, "name": SEGMENTS[k - 1], "percent_of_greatest": round(float(v), 1)}
             for k, v in enumerate(of_segments(percent_of_greatest(self.polar)), 1)
         ]
-        told: dict[str, Any] = {"ventricle": dataclasses.asdict(self.shell), "segments": rows}
+        told: dict[str, Any] = {"limits": None, "ventricle": dataclasses.asdict(self.shell), "segments": rows}
         if s is None:
             return told
+        told["limits"] = self.compared
         for row, percent, score in zip(rows, s.percent, s.scores, strict=True):
             row |= {"percent_of_normal": round(float(percent), 1), "score": int(score)}
         figures = {"extent_percent": round(s.extent_percent, 2), "deficit_percent": round(s.deficit_percent, 2)}
-        return {"limits": self.compared, "summed_score": s.summed, **figures, **told}
+        return {"summed_score": s.summed, **figures, **told}
 
     def lines(self) -> Iterator[str]:
         """What is worth telling."""
@@ -68,20 +69,26 @@ class Examined:
 
 
 def examined(
-    name: str, path: Path, apex: Point | None, base: Point | None, limits: Path | None, assume: tuple[str, ...]
+    name: str, path: Path, apex: Point | None, base: Point | None, limits: str, assume: tuple[str, ...]
 ) -> Examined:
-    """Read a reconstructed image, find its ventricle, map and score it."""
+    """Read a reconstructed image, find its ventricle, map and score it.
+
+    ``limits`` are a file, ``none``, or ``shipped``: those are taken only for images that are made as theirs were.
+    """
     from photopeak.dicom import parse_assumptions, read
 
     study, image = _only(path, read(path, assume=parse_assumptions(assume)))
     if (apex is None) != (base is None):
         raise PhotopeakError("an axis has two ends. Remedy: give --apex and --base together.")
     shell = fitted(image) if apex is None or base is None else given(image, apex, base)
-    polar = polar_map(image, shell)
-    if limits is None:
-        return Examined(name, study, image, shell, polar, "", None)
+    polar, file = polar_map(image, shell), shipped() if limits == "shipped" else Path(limits)
+    why = "--limits none" if limits == "none" else misfit(study, file) if limits == "shipped" else ""
+    if why:
+        return Examined(name, study, image, shell, polar, None, why)
     key = key_of(study)
-    return Examined(name, study, image, shell, polar, key, scored(polar, load_limits(key, limits)))
+    of = load_limits(key, file)
+    compared = f"{'shipped' if limits == 'shipped' else file.name}: {key}, {of.patients} normal patients"
+    return Examined(name, study, image, shell, polar, scored(polar, of), compared)
 
 
 def _only(path: Path, found: Sequence[Study]) -> tuple[Study, Image]:
@@ -114,8 +121,8 @@ def perfusion_report(states: Sequence[Examined], out: Path) -> Iterator[str]:
     document = {"patient_id": stress.study.patient.patient_id, **figures, **{s.name: s.told() for s in states}}
     for one in states:
         yield from one.lines()
-    words = ", ".join(f"{name} {value}" for name, value in figures.items()) or "no scores: no normal limits were given"
-    yield words
+    words = ", ".join(f"{name} {value}" for name, value in figures.items()) or "no scores"
+    yield f"{words} ({stress.compared})"
     title = f"{document['patient_id']}   {words}   (research software, not a medical device)"
     yield f"wrote {save_picture([s.shown for s in states], lost, title, out / 'polar-map.png')}"
     with whole_file(out / "polar-map.json") as part:

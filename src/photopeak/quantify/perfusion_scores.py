@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,12 +92,43 @@ def key_of(study: Study) -> str:
     return f"{sex} {'corrected' if 'ATTN' in study.acquisition.corrections else 'uncorrected'}"
 
 
+def shipped() -> Path:
+    """The limits that come with Photopeak: of simulated normal patients, as the file itself states."""
+    return Path(str(files("photopeak.quantify") / "data" / "perfusion-limits.json"))
+
+
+def misfit(study: Study, path: Path) -> str:
+    """Why an image cannot be compared with limits as they state themselves; nothing if it can."""
+    made = _document(path)
+    if study.patient.sex not in ("F", "M"):
+        return "PatientSex (0010,0040) says neither F nor M; state --assume sex=F or sex=M"
+    known = {tracer.nuclide for tracer in study.acquisition.radiopharmaceuticals} - {""}
+    if known != {made["nuclide"]}:
+        return (
+            f"the limits hold for {made['nuclide']}, the image is of {', '.join(sorted(known)) or 'no stated nuclide'}"
+        )
+    series, wanted = study.acquisition.facts.get("SeriesDescription", ""), made["series"][key_of(study).split()[1]]
+    if series != wanted:
+        return f"the limits hold for images made as {wanted!r}; SeriesDescription (0008,103E) says {series!r}"
+    return ""
+
+
 def load_limits(key: str, path: Path) -> Limits:
     """Limits from a file that ``photopeak polar-limits`` wrote."""
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(document, dict) or key not in document.get("limits", {}):
+    document = _document(path)
+    if key not in document.get("limits", {}):
         raise PhotopeakError(f"{path}: no limits for {key!r}. Remedy: make them with photopeak polar-limits.")
     return Limits.from_json(document["limits"][key])
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PhotopeakError(
+            f"{path}: no normal limits ({error}). Remedy: photopeak polar-limits makes them."
+        ) from error
+    return document if isinstance(document, dict) else {}
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,12 +20,14 @@ from photopeak import __version__
 from photopeak.core import Image, Study
 from photopeak.core.step import run, run_chain
 from photopeak.core.writing import whole_file
+from photopeak.patients.heart_field import TC99M
 from photopeak.patients.myocardial_perfusion import MyocardialPerfusion
 from photopeak.patients.protocol import Clinic
 from photopeak.quantify.perfusion_scores import Limits
 from photopeak.quantify.polar_map import Polar, polar_map
 from photopeak.quantify.ventricle_fit import fitted
 from photopeak.recon.reconstruct import MuFromCt, Reconstruct
+from photopeak.recon.running import described
 
 BLUR_MM: Final = 8.0
 COHORT: Final = 12  # drawn for each that is wanted of each sex: both are found among them
@@ -72,6 +74,8 @@ def make_limits(patients: int, seed: int, out: Path, jobs: int, tell: Callable[[
         "made": f"photopeak polar-limits --patients {patients} --seed {seed}",
         "photopeak": __version__,
         "protocol": dataclasses.asdict(protocol),
+        "nuclide": TC99M.name,
+        "series": {way: described(step) for way, step in WAYS.items()},
         "reconstruction": {way: dataclasses.asdict(step) for way, step in WAYS.items()},
         "limits": {key: Limits.of(maps[key]).to_json() for key in sorted(maps)},
     }

@@ -1,21 +1,27 @@
 """PET sinograms in Interfile, as STIR writes them, in and out.
 
 What is read: cylindrical scanners, projection data of crystal pairs (no arc correction, no mashing of views, view
-offset 0), an odd span, without time of flight, in the order segment, view, axial or segment, axial, view, with the
-tangential coordinate fastest. Everything else is refused by its key; of time of flight STIR's guide does not say on
-which side of a line a positive bin lies.
+offset 0), an odd span, with or without time of flight, in the order segment, view, axial or segment, axial, view, with
+the tangential coordinate fastest and timing positions slowest. Everything else is refused by its key.
 
-STIR numbers crystals from the top clockwise as one looks from the feet, x to the left of a patient who lies supine
-with the head in, y to the back; rings count from the head to the feet. In its sinograms view v and tangential position
-t join crystals v + ⌊t/2⌋ and v − ⌈t/2⌉ + n/2; ``PetScanner.pairs`` joins others, so bins are sorted by the crystals
-that they join, and a line whose ends are swapped has its rings swapped as well.
+STIR :cite:`thielemans2012` has x to the right as one looks from the bed into the gantry, y downwards, and z along the
+axis from the gantry to the bed, 0 in the first ring, at the side away from the bed (its developers' overview, "Image
+data"). Of a patient who lies supine with the head in, x points to the left, y to the back, and rings count from the
+head to the feet, as its conversion to DICOM's axes has it (``DiscretisedDensity::swap_axes_based_on_orientation``).
+
+Crystals count from the top clockwise as one looks into the gantry. In a sinogram view v and tangential position t join
+crystals v + ⌊t/2⌋ and v − ⌈t/2⌉ + n/2 (``ProjDataInfoCylindricalNoArcCorr``); ``PetScanner.pairs`` joins others, so
+bins are sorted by the crystals that they join, and a line whose ends are swapped has its rings swapped as well. Timing
+positions :cite:`efthimiou2019` follow t₂ − t₁, the later ones towards the first crystal
+(``ProjMatrixByBin::apply_tof_kernel``); ours go from the first to the second, so they turn round where ends are not
+swapped.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +30,21 @@ from jaxtyping import Bool, Float32, Int, Num
 
 from photopeak.core import Acquisition, EnergyWindow, Image, PhotopeakError, Study
 from photopeak.core.writing import whole_file
-from photopeak.physics.pet import PetScanner
+from photopeak.physics.pet import PetScanner, TimeOfFlight
 from photopeak.recon.interfile import keys_of, number, values_of, wrong
 
 SCANNER: Final = "PetScanner"
 """The fact of an acquisition that says which scanner its sinogram is of."""
 LOWER, UPPER = "minimum ring difference per segment", "maximum ring difference per segment"
+MASHED, UNMASHED = "tof mashing factor", "maximum number of (unmashed) tof time bins"
+UNMASHED_PS, RESOLUTION_PS = "size of unmashed tof time bins (ps)", "tof timing resolution (ps)"
+OLDER: Final = {
+    MASHED: "%tof mashing factor",
+    UNMASHED: "number of tof time bins",
+    UNMASHED_PS: "size of timing bin (ps)",
+    RESOLUTION_PS: "timing resolution (ps)",
+}
+"""Other names that STIR knows of these keys."""
 ORDERS: Final = {("segment", "view", "axial coordinate"): True, ("segment", "axial coordinate", "view"): False}
 RingPairs = frozenset[tuple[int, int]]
 
@@ -42,6 +57,7 @@ class _Layout:
     segments: tuple[int, ...]  # sinograms in each
     planes: tuple[RingPairs, ...]
     tangential: int
+    times: tuple[int, ...] = (0,)  # where in the file each timing position stands, the earliest first
 
 
 def read_pet(path: Path) -> Study:
@@ -49,11 +65,13 @@ def read_pet(path: Path) -> Study:
     keys = keys_of(path)
     view_first = _order(path, keys)
     layout = _layout(path, keys)
-    shape = (sum(layout.segments), layout.scanner.angles, layout.tangential)
-    raw = np.asarray(values_of(path, keys, (int(np.prod(shape)),)), np.float32)
+    shape = (len(layout.times), sum(layout.segments) * layout.scanner.angles * layout.tangential)
+    raw = np.asarray(values_of(path, keys, shape), np.float32)
     if not np.isfinite(raw).all() or raw.min() < 0.0:
         raise wrong(path, "name of data file", "bins are not finite or below 0")
-    image = Image(_ours(_by_plane(raw, layout, view_first), layout), layout.scanner.sinogram(), "{counts}")
+    stir = np.stack([_by_plane(raw[k], layout, view_first) for k in layout.times])
+    counts = _ours(stir, layout).reshape(layout.scanner.sinogram().shape)
+    image = Image(counts, layout.scanner.sinogram(), "{counts}")
     return Study({"counts": image}, None, _acquisition(path, keys, layout.scanner))
 
 
@@ -62,30 +80,35 @@ def scanner_of(study: Study) -> PetScanner:
     stated: Any = study.acquisition.facts.get(SCANNER)
     if not isinstance(stated, Mapping):
         raise PhotopeakError("the study does not say its PET scanner. Remedy: read a sinogram with read_pet.")
-    return PetScanner(**stated)
+    tof = stated.get("tof")
+    return PetScanner(**{**stated, "tof": None if tof is None else TimeOfFlight(**tof)})
 
 
-def write_pet(counts: Num[np.ndarray, "angle plane radial"], scanner: PetScanner, path: Path, seconds: float) -> Path:
+def write_pet(
+    counts: Num[np.ndarray, "angle plane *bins radial"], scanner: PetScanner, path: Path, seconds: float
+) -> Path:
     """A header and its numbers (single precision), the latter beside it with the ending ``.s``."""
-    if scanner.tof is not None or scanner.radial % 2 == 0 or scanner.crystals % 4:
+    if scanner.radial % 2 == 0 or scanner.crystals % 4:
         raise PhotopeakError(
             f"a scanner of {scanner.crystals} crystals and {scanner.radial} radial bins is not written. "
-            "Remedy: no time of flight, crystals a multiple of 4, and an odd number of radial bins."
+            "Remedy: crystals a multiple of 4, and an odd number of radial bins."
         )
     if counts.shape != scanner.sinogram().shape:
         raise PhotopeakError(f"counts have shape {counts.shape}, the scanner {scanner.sinogram().shape}.")
     planes = tuple(frozenset(p) for p in scanner.planes())
     limits = _segments_of(scanner)
     sizes = tuple(sum(low <= next(iter(p))[1] - next(iter(p))[0] <= high for p in planes) for low, high in limits)
-    layout = _Layout(scanner, sizes, planes, scanner.radial)
+    times = 1 if scanner.tof is None else scanner.tof.bins
+    layout = _Layout(scanner, sizes, planes, scanner.radial, tuple(range(times)))
     data = path.with_suffix(".s")
-    stir = np.zeros((len(planes), scanner.angles, scanner.radial), np.float32)
+    stir = np.zeros((times, len(planes), scanner.angles, scanner.radial), np.float32)
+    ours = counts.reshape(scanner.angles, len(planes), times, scanner.radial)
     bins, swapped, (same, other) = _sorted(layout)
-    for p in range(len(planes)):
-        for which, plane in ((~swapped, same[p]), (swapped, other[p])):
-            stir[plane].reshape(-1)[bins[which]] = counts[:, p][which]
+    for p, b in np.ndindex(len(planes), times):
+        for which, plane, time in ((~swapped, same[p], times - 1 - b), (swapped, other[p], b)):
+            stir[time, plane].reshape(-1)[bins[which]] = ours[:, p, b][which]
     starts = np.cumsum([0, *sizes])
-    ordered = [stir[a:b].transpose(1, 0, 2).reshape(-1) for a, b in itertools.pairwise(starts)]
+    ordered = [s[a:b].transpose(1, 0, 2).reshape(-1) for s in stir for a, b in itertools.pairwise(starts)]
     with whole_file(data) as part:
         part.write_bytes(np.concatenate(ordered).astype("<f4").tobytes())
     with whole_file(path) as part:
@@ -97,8 +120,10 @@ def _order(path: Path, keys: Mapping[str, str]) -> bool:
     """Whether views stand before axial positions, or the refusal of what is not read."""
     if keys.get("applied corrections", "{none}").strip("{} ").lower() not in ("none", ""):
         raise wrong(path, "applied corrections", f"{keys['applied corrections']} data are not read; raw ones are")
-    if number(path, keys, "number of dimensions") != 4 or "timing" in keys.get("matrix axis label [5]", ""):
-        raise wrong(path, "number of dimensions", "4 are read (segment, view, axial, tangential), no time of flight")
+    dimensions, slowest = number(path, keys, "number of dimensions"), keys.get("matrix axis label [5]", "").lower()
+    if (dimensions, slowest) not in ((4, ""), (5, "timing positions")):
+        raise wrong(path, "number of dimensions", "4 are read (segment, view, axial, tangential), or 5 with "
+                    "matrix axis label [5] := timing positions")  # fmt: skip
     segment, second, third, fastest = (keys.get(f"matrix axis label [{k}]", "").lower() for k in (4, 3, 2, 1))
     labels = (segment, second, third)
     if fastest != "tangential coordinate" or labels not in ORDERS:
@@ -123,6 +148,10 @@ def _layout(path: Path, keys: Mapping[str, str]) -> _Layout:
         int(number(path, keys, f"matrix size [{labels[n]}]")) for n in ("view", "tangential coordinate")
     )
     scanner = _scanner(path, keys, (lower, upper), tangential)
+    times: tuple[int, ...] = (0,)
+    if "matrix axis label [5]" in keys:
+        tof, times = _time_of_flight(path, keys)
+        scanner = replace(scanner, tof=tof)
     if views != scanner.angles:
         raise wrong(path, "matrix size", f"{views} views of {scanner.crystals} crystals are mashed, which is not read")
     planes = [_planes(scanner.rings, low, high) for low, high in zip(lower, upper, strict=True)]
@@ -133,7 +162,7 @@ def _layout(path: Path, keys: Mapping[str, str]) -> _Layout:
     every = tuple(p for segment in planes for p in segment)
     if set(every) != {frozenset(p) for p in scanner.planes()}:
         raise wrong(path, LOWER, f"{lower} to {upper} are not the segments of one odd span")
-    return _Layout(scanner, tuple(axial), every, tangential)
+    return _Layout(scanner, tuple(axial), every, tangential, times)
 
 
 def _scanner(
@@ -163,6 +192,23 @@ def _scanner(
         )
     except PhotopeakError as error:
         raise wrong(path, "scanner parameters", str(error).split(" Remedy")[0].rstrip(".")) from error
+
+
+def _time_of_flight(path: Path, keys: Mapping[str, str]) -> tuple[TimeOfFlight, tuple[int, ...]]:
+    """The timing bins, and where in the file each of them stands, from the earliest t₂ − t₁ on."""
+    known = {new: new if new in keys else old for new, old in OLDER.items()}
+    unmashed, width_ps, fwhm_ps = (number(path, keys, known[k]) for k in (UNMASHED, UNMASHED_PS, RESOLUTION_PS))
+    mashed = number(path, keys, known[MASHED], 1.0)
+    bins = int(number(path, keys, "matrix size [5]"))
+    if bins < 1 or mashed < 1 or bins * mashed != unmashed:
+        raise wrong(path, UNMASHED, f"{unmashed:g} mashed by {mashed:g} are not {bins} timing positions")
+    if min(width_ps, fwhm_ps) <= 0.0:
+        raise wrong(path, UNMASHED_PS, f"bins of {width_ps:g} ps and a resolution of {fwhm_ps:g} ps cannot be")
+    usual = list(range(-(bins // 2), bins - bins // 2))
+    order = _list(path, keys, "tof bin order") if "tof bin order" in keys else usual
+    if sorted(order) != usual:
+        raise wrong(path, "TOF bin order", f"{order} are not the {bins} timing positions around 0")
+    return TimeOfFlight(fwhm_ps, bins, width_ps * mashed), tuple(int(k) for k in np.argsort(order))
 
 
 def _planes(rings: int, low: int, high: int) -> list[RingPairs]:
@@ -227,12 +273,13 @@ def _sorted(
 
 
 def _ours(
-    stir: Float32[np.ndarray, "plane view tangential"], layout: _Layout
-) -> Float32[np.ndarray, "angle plane radial"]:
+    stir: Float32[np.ndarray, "time plane view tangential"], layout: _Layout
+) -> Float32[np.ndarray, "angle plane time radial"]:
     bins, swapped, (same, turned) = _sorted(layout)
-    out = np.empty(layout.scanner.sinogram().shape, np.float32)
-    for p in range(out.shape[1]):
-        out[:, p] = np.where(swapped, stir[turned[p]].reshape(-1)[bins], stir[same[p]].reshape(-1)[bins])
+    out = np.empty((layout.scanner.angles, len(same), len(stir), layout.scanner.radial), np.float32)
+    for p, b in np.ndindex(*out.shape[1:3]):
+        crossed, straight = stir[b, turned[p]], stir[len(stir) - 1 - b, same[p]]
+        out[:, p, b] = np.where(swapped, crossed.reshape(-1)[bins], straight.reshape(-1)[bins])
     return out
 
 
@@ -261,6 +308,14 @@ def _list(path: Path, keys: Mapping[str, str], key: str) -> list[int]:
         raise wrong(path, key, f"{text!r} is no list of whole numbers") from None
 
 
+def _timing(tof: TimeOfFlight) -> list[str]:
+    return [
+        f"Maximum number of (unmashed) TOF time bins := {tof.bins}",
+        f"Size of unmashed TOF time bins (ps) := {tof.bin_ps:.9g}",
+        f"TOF timing resolution (ps) := {tof.fwhm_ps:.9g}",
+    ]
+
+
 def _header(layout: _Layout, limits: Sequence[tuple[int, int]], data: str, seconds: float) -> str:
     def listed(values: Sequence[int]) -> str:
         return "{ " + ", ".join(str(v) for v in values) + " }"
@@ -279,7 +334,8 @@ def _header(layout: _Layout, limits: Sequence[tuple[int, int]], data: str, secon
         "applied corrections := {None}",
         "!number format := float",
         "!number of bytes per pixel := 4",
-        "number of dimensions := 4",
+        f"number of dimensions := {4 if s.tof is None else 5}",
+        *([] if s.tof is None else ["matrix axis label [5] := timing positions", f"!matrix size [5] := {s.tof.bins}"]),
         "matrix axis label [4] := segment",
         f"!matrix size [4] := {len(limits)}",
         "matrix axis label [3] := view",
@@ -288,6 +344,7 @@ def _header(layout: _Layout, limits: Sequence[tuple[int, int]], data: str, secon
         f"!matrix size [2] := {listed(layout.segments)}",
         "matrix axis label [1] := tangential coordinate",
         f"!matrix size [1] := {layout.tangential}",
+        *([] if s.tof is None else ["TOF mashing factor := 1"]),
         f"{LOWER} := {listed([a for a, _ in limits])}",
         f"{UPPER} := {listed([b for _, b in limits])}",
         "Scanner parameters :=",
@@ -298,6 +355,7 @@ def _header(layout: _Layout, limits: Sequence[tuple[int, int]], data: str, secon
         "Average depth of interaction (cm) := 0",
         f"Distance between rings (cm) := {s.ring_mm / 10.0:.9g}",
         "View offset (degrees) := 0",
+        *([] if s.tof is None else _timing(s.tof)),
         "end scanner parameters :=",
         "number of time frames := 1",
         *([f"image duration (sec)[1] := {seconds:.9g}"] if seconds > 0.0 else []),

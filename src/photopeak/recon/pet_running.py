@@ -76,25 +76,32 @@ class PetReconstruction:
 def measurement(
     step: PetReconstruction, prompts: Study, randoms: Path | None, normalisation: Path | None, mu: Tensor | None
 ) -> PetMeasurement:
-    """The prompts with what belongs to them; sinograms of another scanner are refused."""
+    """The prompts with what belongs to them; sinograms of another scanner are refused.
+
+    Beside prompts with time of flight, randoms and normalisation may be without: randoms come at any time alike, and
+    a normalisation is the line's.
+    """
     scanner = scanner_of(prompts)
-    beside: list[Tensor | None] = []
-    for path in (randoms, normalisation):
-        if path is None:
-            beside.append(None)
-            continue
-        study = read_pet(path)
-        if scanner_of(study) != scanner:
-            raise PhotopeakError(
-                f"{path} is of {scanner_of(study)}, the prompts are of {scanner}. "
-                "Remedy: give sinograms of the same scanner, compressed alike."
-            )
-        beside.append(torch.from_numpy(np.array(_image(study, "counts").values, np.float32)))
     grid = step.grid(scanner)
     held = torch.zeros(grid.shape) if mu is None else mu
-    counts = torch.from_numpy(np.array(_image(prompts, "counts").values, np.float32))
-    r = 0.0 if beside[0] is None else beside[0]
-    return PetMeasurement(scanner, grid, counts, held, r, beside[1], blur_mm=step.psf_mm)
+    bins = 1 if scanner.tof is None else scanner.tof.bins
+    r = 0.0 if randoms is None else _beside(randoms, scanner, 1.0 / bins)
+    norm = None if normalisation is None else _beside(normalisation, scanner, 1.0)
+    return PetMeasurement(scanner, grid, _tensor(prompts), held, r, norm, blur_mm=step.psf_mm)
+
+
+def _beside(path: Path, scanner: PetScanner, of_a_bin: float) -> Tensor:
+    """A sinogram for the prompts' bins: of the same scanner, or without its time of flight and then times a factor."""
+    study = read_pet(path)
+    found = scanner_of(study)
+    if found == scanner:
+        return _tensor(study)
+    if found != dataclasses.replace(scanner, tof=None):
+        raise PhotopeakError(
+            f"{path} is of {found}, the prompts are of {scanner}. "
+            "Remedy: give sinograms of the same scanner, compressed alike."
+        )
+    return of_a_bin * _tensor(study)[:, :, None]
 
 
 def reconstructed(step: PetReconstruction, measured: PetMeasurement) -> tuple[Tensor, Tensor, list[float]]:
@@ -250,6 +257,10 @@ def write_results(
             encoding="utf-8",
         )
     yield out / "reconstruction.json"
+
+
+def _tensor(sinogram: Study) -> Tensor:
+    return torch.from_numpy(np.array(_image(sinogram, "counts").values, np.float32))
 
 
 def _image(study: Study, name: str) -> Image:

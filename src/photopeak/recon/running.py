@@ -117,15 +117,17 @@ def finished(step: Reconstruct, study: Study, made: Projections, image: Image) -
 def described(step: Reconstruct) -> str:
     """As a department would label the series.
 
-    >>> described(Reconstruct(attenuation=True, scatter="tew"))
-    'OSEM 4i8s PSF AC SC'
+    >>> described(Reconstruct(attenuation=True, scatter="tew", blur_mm=8.0))
+    'OSEM 4i8s PSF AC SC 8mm'
     """
     if step.algorithm == "fbp":
         words = [f"FBP {step.window} {step.cutoff:g}"]
     else:
         subsets = 1 if step.algorithm == "mlem" else step.subsets
         words = [f"{step.algorithm.upper()} {step.iterations}i{subsets}s", *(["PSF"] if step.psf else [])]
-    return " ".join([*words, *(["AC"] if step.attenuation else []), *(["SC"] if step.scatter != "none" else [])])
+    words += ["AC"] if step.attenuation else []
+    words += ["SC"] if step.scatter != "none" else []
+    return " ".join([*words, *([f"{step.blur_mm:g}mm"] if step.blur_mm else [])])
 
 
 class Kept:
