@@ -5,8 +5,9 @@ nodes and metastases are put in. The scanner takes bed after bed and delivers it
 of a scanner is simulated and what stands for something else); the CT of the same examination is written beside.
 Activity and time by the guideline :cite:`boellaard2015`: 3 MBq/kg, 60 minutes, two minutes a bed.
 
-Left out: breathing and other motion, truncation, and the 3 % of F-18's decays that give no positron: scanners correct
-for them.
+Patients breathe (``patients.breathing``): the image is the mean over the cycle, and the CT was taken at one moment.
+
+Left out: other motion, truncation, and the 3 % of F-18's decays that give no positron: scanners correct for them.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from photopeak.core.vocabulary import declare
 from photopeak.patients.anatomy import draw_person
 from photopeak.patients.blocks import Half
 from photopeak.patients.body import Body
+from photopeak.patients.breathing import Breath, CtBreath, Moved, draw_breath
 from photopeak.patients.fdg_lesions import LesionTruth, Tumour, lesion_mask, truth_of, with_cancer
 from photopeak.patients.fdg_report import report
 from photopeak.patients.fdg_tissue import fdg_body, with_fdg
@@ -77,6 +79,13 @@ class FdgBody:
     reach: Literal["body", "chest"] = field(
         default="body", metadata={"help": "What is scanned: skull base to mid thigh, or the chest alone."}
     )
+    breath_mm: float = field(
+        default=10.0, metadata={"help": "How far the dome of the liver goes in quiet breathing; 0: nobody breathes."}
+    )
+    ct: CtBreath = field(
+        default="mixed",
+        metadata={"help": "When the CT was taken: breathing freely, after a breath in, or some of each."},
+    )
     name: ClassVar[str] = "fdg-body"
     default_patients: ClassVar[int] = 4
 
@@ -86,6 +95,8 @@ class FdgBody:
                 f"mbq_per_kg {self.mbq_per_kg:g} and seconds {self.seconds:g} make no acquisition. "
                 "Remedy: give both above 0."
             )
+        if not 0.0 <= self.breath_mm <= 40.0:
+            raise PhotopeakError(f"breath_mm is {self.breath_mm:g}. Remedy: give 0 to 40 mm; 10 is usual.")
 
     def plans(self, patients: int, seed: int) -> Sequence[CancerPlan]:
         weights = normalised(shares(self.mix), CLASSES)
@@ -94,10 +105,12 @@ class FdgBody:
     def case(self, plan: CancerPlan, streams: Streams) -> Case:
         scene = self.scene(plan, streams)
         beds = Beds(scene.field.slices, self.seconds)
-        activity = scene.field.cut(scene.body.uptake) * np.float32(scene.bq_ml_per_suv)
-        mu = scene.field.cut(scene.body.mu_per_cm)
-        scan = scanned(activity, mu, beds, streams("counts"))
-        return _case(self, scene, scan, (activity, mu), beds, streams)
+        cut, moved = scene.field.cut, Moved(scene.body, scene.breath)
+        activity = cut(moved.on_average(scene.body.uptake)) * np.float32(scene.bq_ml_per_suv)
+        # Attenuation of the mean body stands for the mean of attenuations.
+        mu, mu_of_ct = (cut(of(scene.body.mu_per_cm)) for of in (moved.on_average, moved.in_ct))
+        scan = scanned(activity, mu, beds, streams("counts"), mu_of_ct)
+        return _case(self, scene, scan, mu_of_ct, beds, streams)
 
     def scene(self, plan: CancerPlan, streams: Streams) -> Scene:
         """The patient on the table, before the scanner."""
@@ -107,12 +120,13 @@ class FdgBody:
         rng = streams("dose")
         waited = float(np.clip(rng.normal(*WAITED_MIN), 50.0, 80.0))
         mbq = round(self.mbq_per_kg * round(person.weight_kg, 1) * float(rng.uniform(0.95, 1.05)), 1)
-        return Scene(plan, body, tuple(tumours), mbq, round(waited * 60.0), self.reach)
+        breath = draw_breath(self.breath_mm, self.ct, streams("breath"))
+        return Scene(plan, body, tuple(tumours), mbq, round(waited * 60.0), self.reach, breath)
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One patient before the scanner: SUV and μ in the body, what was given and how many seconds ago."""
+    """One patient before the scanner: SUV and μ in the body where it is on average, what was given, seconds ago."""
 
     plan: CancerPlan
     body: Body
@@ -120,6 +134,7 @@ class Scene:
     mbq: float
     waited_s: int
     reach: str
+    breath: Breath
 
     @cached_property
     def bq_ml_per_suv(self) -> float:
@@ -147,18 +162,19 @@ class Scene:
         return found
 
 
-def _case(protocol: FdgBody, scene: Scene, scan: Scan, truth: tuple[Half, Half], beds: Beds, streams: Streams) -> Case:
+def _case(protocol: FdgBody, scene: Scene, scan: Scan, mu_of_ct: Half, beds: Beds, streams: Streams) -> Case:
     name = patient_id("fdg-body", streams)
     grid = scene.field.grid(frame_of(name))
-    noise = streams("ct").normal(0.0, CT_NOISE_HU, truth[1].shape)
-    hu = np.maximum(ct_from_mu(truth[1], ANNIHILATION_KEV) + noise, LOWEST_HU).astype(np.float32)
+    noise = streams("ct").normal(0.0, CT_NOISE_HU, mu_of_ct.shape)
+    hu = np.maximum(ct_from_mu(mu_of_ct, ANNIHILATION_KEV) + noise, LOWEST_HU).astype(np.float32)
+    activity = scene.field.cut(scene.body.uptake) * np.float32(scene.bq_ml_per_suv)
     mask = scene.field.cut(lesion_mask(scene.body.uptake.shape, [one for one, _ in scene.lesions]))
     entries: dict[str, Entry] = {
         "counts": Image(scan.counts, scan.sinogram, "{counts}"),
         "activity": Image(scan.image, grid, "Bq/ml"),
         "ct": Image(hu, grid, "[hnsf'U]"),
-        "truth/activity": Image(truth[0], grid, "Bq/ml"),
-        "truth/mu": Image(truth[1], grid, "1/cm"),
+        "truth/activity": Image(activity, grid, "Bq/ml"),
+        "truth/mu": Image(scene.field.cut(scene.body.mu_per_cm), grid, "1/cm"),
         "truth/regions": Mask(scene.field.cut(scene.body.label), grid, dict(enumerate(scene.body.names[1:], 1))),
         "truth/lesions": Mask(mask, grid, {t.number: t.name for t, _ in scene.lesions if (mask == t.number).any()}),
         **_tables(scene),
@@ -167,7 +183,7 @@ def _case(protocol: FdgBody, scene: Scene, scan: Scan, truth: tuple[Half, Half],
     }
     settings: dict[str, Json] = {
         "class": scene.plan.label, "mbq_per_kg": protocol.mbq_per_kg, "seconds": protocol.seconds,
-        "reach": protocol.reach,
+        "reach": protocol.reach, "breath_mm": protocol.breath_mm, "ct": protocol.ct,
     }  # fmt: skip
     done = Record("simulate fdg-body", __version__, settings, tuple(entries), references_of(FdgBody))
     study = Study(entries, header(name, scene.body.person), _stated(scene, beds, streams), (done,))
@@ -212,6 +228,8 @@ def _told(scene: Scene) -> dict[str, Json]:
         "mbq": scene.mbq,
         "waited_s": scene.waited_s,
         "bq_ml_per_suv": round(scene.bq_ml_per_suv, 4),
+        "breath_mm": scene.breath.amplitude_mm,
+        "ct_below_mm": scene.breath.ct_below_mm,
     }
 
 

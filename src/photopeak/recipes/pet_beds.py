@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from photopeak.core import Acquisition, EnergyWindow, Grid, PhotopeakError, Radiopharmaceutical, scaling
 from photopeak.core.study import Json
 from photopeak.core.units import FWHM_PER_SIGMA
-from photopeak.patients.blocks import Cut, cut
+from photopeak.patients.blocks import Cut, Half, cut
 from photopeak.patients.body import Body
 from photopeak.physics.direct_planes import DirectPlanes
 from photopeak.physics.noise import as_uint16, poisson_counts
@@ -143,22 +143,24 @@ class Scan:
     image: Float32[np.ndarray, "z y x"]
 
 
-def scanned(
-    activity: Float32[np.ndarray, "z y x"], mu: Float32[np.ndarray, "z y x"], beds: Beds, rng: np.random.Generator
-) -> Scan:
-    """Count and reconstruct a body: Bq/ml at the first bed's start and 1/cm, square slices of ``VOXEL_MM``."""
+def scanned(activity: Half, mu: Half, beds: Beds, rng: np.random.Generator, mu_of_ct: Half | None = None) -> Scan:
+    """Count and reconstruct a body: Bq/ml at the first bed's start and 1/cm, square slices of ``VOXEL_MM``.
+
+    ``mu_of_ct`` is what the image is corrected with, where the CT does not fit.
+    """
     from scipy.ndimage import binary_dilation, gaussian_filter
 
     inside = binary_dilation((mu > 0.01).any(0), iterations=2)
     lines = DirectPlanes(RING, beds.slices, (VOXEL_MM, VOXEL_MM), inside)
-    kept = torch.exp(-0.1 * lines(torch.from_numpy(mu)))
     blurred = gaussian_filter(activity, BLUR_MM / FWHM_PER_SIGMA / VOXEL_MM)
-    counted_s = beds.counts_per_bq_ml_mm() * beds.seconds_counted().astype(np.float32)
-    weights = kept * torch.from_numpy(counted_s)[None, :, None]
-    camera = Weighted(lines, weights)
+    per_slice = beds.counts_per_bq_ml_mm() * beds.seconds_counted().astype(np.float32)
+    times_counted = torch.from_numpy(per_slice)[None, :, None]
+    camera = Weighted(lines, torch.exp(-0.1 * lines(torch.from_numpy(mu))) * times_counted)
     trues = camera(torch.from_numpy(blurred)).numpy()
     background = _background(trues, beds)
     counts = poisson_counts(trues + background, rng)
+    if mu_of_ct is not None:
+        camera = Weighted(lines, torch.exp(-0.1 * lines(torch.from_numpy(mu_of_ct))) * times_counted)
     physics = Physics(camera, torch.from_numpy(background))
     # From an even image of as many counts: beside a large background, one of 1 Bq/ml would take long to grow.
     even = torch.ones(camera.domain.shape)
