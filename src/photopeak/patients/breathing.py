@@ -1,15 +1,16 @@
-"""Breathing: organs under and above the diaphragm go up and down, ribs and spine stay.
+"""Breathing: organs under and above the diaphragm go up and down, ribs, spine and the body's wall stay.
 
-At a phase φ of the cycle a point lies
+At a phase φ of the cycle an organ's point at the height z lies below where it is after a breath out by
 
-    s(φ) = b w(z) m,    s above its place at the end of a breath out: −b w m cos⁴(πφ) :cite:`lujan1999`,
+    s(φ) = b w(z) cos⁴(πφ)                                                                           :cite:`lujan1999`
 
-with the amplitude b at the dome of the liver, m = 1 in the organs that move, fading to 0 over a centimetre towards
-bones and the body's wall, and w = 1 from the dome to the lower end of the liver, falling to 0 at the top of the lungs
-and 12 cm below the liver. Tumours of lower lobes were seen to go 12 mm and those of upper ones 2 mm
-:cite:`seppenwoolde2002`. The body as painted is where it is on average; the CT was taken at one moment. After a breath
-in, the dome of the CT lies lower than that of the emission, which is then corrected there for lung: too little
+with the amplitude b at the dome of the liver, and w = 1 from the dome to the lower end of the liver, falling to 0 at
+the top of the lungs and 12 cm below the liver. Tumours of lower lobes were seen to go 12 mm and those of upper ones
+2 mm :cite:`seppenwoolde2002`. The body as painted is where it is on average; the CT was taken at one moment. After a
+breath in, the dome of the CT lies lower than that of the emission, which is then corrected there for lung: too little
 :cite:`osman2003`.
+
+Organs slide along what stays; where soft tissue lies between organs, it stays too. No rib is raised.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float, Float32
 
 from photopeak.patients.body import Body
 from photopeak.patients.lesions import is_bone
@@ -32,7 +33,7 @@ INSPIRED: Final = 0.25
 """Share of patients whose CT caught a breath in, where that is not set; a judgement."""
 DEEPER: Final = (1.2, 2.0)
 """How far a breath in for a CT goes, relative to a quiet one; a judgement."""
-FADE_MM, BELOW_MM = 10.0, 120.0
+BELOW_MM, FILL_MM = 120.0, 8.0
 STILL: Final = ("", "soft tissue", "fat", "brain", "bladder", "genitals", "testis", "thyroid", "vessels")
 #: mean of cos⁴
 MEAN: Final = 0.375
@@ -65,51 +66,53 @@ class Moved:
 
     def on_average(self, values: Volume) -> Volume:
         """The mean over the cycle."""
-        if self.breath.amplitude_mm == 0.0:
-            return values
         phases = (np.arange(PHASES) + 0.5) / PHASES / 2.0  # the second half of the cycle repeats the first backwards
-        lower = self.breath.amplitude_mm * (np.cos(np.pi * phases) ** 4 - MEAN)
-        total = np.zeros_like(values)
-        for each in lower:
-            total += self._lowered(values, float(each))
-        return np.asarray(total / np.float32(PHASES))
+        return self._lowered(values, self.breath.amplitude_mm * (np.cos(np.pi * phases) ** 4 - MEAN))
 
     def in_ct(self, values: Volume) -> Volume:
         """At the moment of the CT."""
-        return self._lowered(values, self.breath.ct_below_mm)
+        return self._lowered(values, np.array([self.breath.ct_below_mm]))
 
     @cached_property
-    def share(self) -> Volume:
-        """w · m of every voxel."""
-        from scipy.ndimage import gaussian_filter
+    def moves(self) -> Bool[np.ndarray, "z y x"]:
+        """Whose voxels breathe."""
+        still = [n in STILL or is_bone(n) for n in self.body.names]
+        return np.asarray(~np.array([*still, *([True] * (256 - len(still)))])[self.body.label])
 
-        body = self.body
-        still = [n in STILL or is_bone(n) for n in body.names]
-        moves = ~np.array([*still, *([True] * (256 - len(still)))])[body.label]
-        fading = gaussian_filter(moves.astype(np.float32), FADE_MM / body.voxel_mm / 2.0)
-        rows = {n: self._rows(n) for n in ("liver", "left lung")}
-        (low, dome), (_, top) = rows["liver"], rows["left lung"]
-        z = np.arange(len(body.label), dtype=np.float32)
+    @cached_property
+    def share(self) -> Float[np.ndarray, " z"]:
+        """w of every slice."""
+        (low, dome), (_, top) = self._rows("liver"), self._rows("left lung")
+        z = np.arange(len(self.body.label), dtype=np.float64)
         upwards = np.clip((top - z) / (top - dome), 0.0, 1.0)
-        downwards = np.clip(1.0 - (low - z) * body.voxel_mm / BELOW_MM, 0.0, 1.0)
-        fading = np.clip(2.0 * fading - 1.0, 0.0, 1.0)  # 0 where what stays begins
-        return np.asarray(fading * np.minimum(upwards, downwards)[:, None, None], np.float32)
+        return np.minimum(upwards, np.clip(1.0 - (low - z) * self.body.voxel_mm / BELOW_MM, 0.0, 1.0))
 
     def _rows(self, name: str) -> tuple[int, int]:
         rows = np.flatnonzero((self.body.label == self.body.names.index(name)).any((1, 2)))
         return int(rows[0]), int(rows[-1])
 
-    def _lowered(self, values: Volume, by_mm: float) -> Volume:
-        """Everything ``by_mm`` times its share further down; straight lines between slices."""
-        if by_mm == 0.0:
+    def _lowered(self, values: Volume, by_mm: Float[np.ndarray, " moment"]) -> Volume:
+        """The mean over moments at which what breathes lies ``by_mm`` times its share further down."""
+        if not by_mm.any():
             return values
-        first, last = np.flatnonzero(self.share.any((1, 2)))[[0, -1]]
+        first, last = np.flatnonzero(self.share)[[0, -1]]
         rows = slice(int(first), int(last) + 1)
-        there, slices = values[rows], int(last - first) + 1
-        at = np.arange(slices, dtype=np.float32)[:, None, None]
-        at = np.clip(at + np.float32(by_mm / self.body.voxel_mm) * self.share[rows], 0.0, slices - 1.0)
-        below = np.minimum(at.astype(np.int64), slices - 2)
-        low, high = (np.take_along_axis(there, k, 0) for k in (below, below + 1))
+        organs, share, moves = self._organs(values[rows], self.moves[rows]), self.share[rows], self.moves[rows]
+        total = np.zeros_like(organs)
+        for each in by_mm / self.body.voxel_mm:
+            at = np.clip(np.arange(len(share)) + each * share, 0.0, len(share) - 1.0)
+            below = np.minimum(at.astype(np.int64), len(share) - 2)
+            part = (at - below).astype(np.float32)[:, None, None]
+            total += organs[below] + part * (organs[below + 1] - organs[below])
         out = values.copy()
-        out[rows] = low + (at - below).astype(np.float32) * (high - low)
+        out[rows][moves] = total[moves] / np.float32(len(by_mm))
         return out
+
+    def _organs(self, values: Volume, moves: Bool[np.ndarray, "z y x"]) -> Volume:
+        """What breathes, and behind what stays the mean of its neighbours, so that no rib is drawn out."""
+        from scipy.ndimage import gaussian_filter
+
+        sigma = FILL_MM / self.body.voxel_mm
+        near = gaussian_filter(moves.astype(np.float32), sigma)
+        mean = gaussian_filter(np.where(moves, values, np.float32(0)), sigma) / np.maximum(near, np.float32(1e-6))
+        return np.where(moves, values, np.where(near > 1e-3, mean, values))
