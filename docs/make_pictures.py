@@ -8,6 +8,9 @@ pictures/explanation.png what that rests on
 pictures/recon.png       a virtual bone SPECT/CT, reconstructed in four ways
 pictures/datscan.png     DaTscan SPECT, MR and CT: a normal striatum and three stages of Parkinson's disease
 pictures/brain-*.png     FDG, perfusion and amyloid: normal beside disease
+pictures/kinetics.png    dynamic FDG with Patlak's influx, and FET in gliomas with their curves
+pictures/y90.png         radioembolisation: PET, dose from it and true, histograms
+pictures/breathing.png   FDG PET/CT of one patient who does not breathe, who does, and whose CT was taken breathed in
 pictures/dose.png        therapy with Lu-177: four SPECTs, activity over time, dose on CT, histograms
 pictures/tomography.png  a phantom of hot rods: truth and three reconstructions
 pictures/fdg.png         FDG PET of the body: a normal examination and three stages of lung cancer, greatest SUV
@@ -18,7 +21,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import body_pictures
 import brain_pictures
+import kinetics_pictures
 import numpy as np
 import torch
 from PIL import Image as Picture
@@ -72,6 +77,8 @@ def main() -> None:
     reconstructed(FOLDER / "recon.png")
     striata(FOLDER / "datscan.png")
     brain_pictures.draw(FOLDER, SEED)
+    kinetics_pictures.draw(FOLDER / "kinetics.png", SEED)
+    body_pictures.draw(FOLDER, SEED)
     therapy(FOLDER / "dose.png")
 
 

@@ -143,6 +143,7 @@ def tomographic() -> Study:
 SMALL = {
     **{name: {"views": 2} for name in ("bone-spect", "brain-perfusion", "datscan", "mpi")},
     **{name: {"voxel_mm": "4.8"} for name in ("brain-fdg", "brain-amyloid")},
+    **{name: {"voxel_mm": "4.8", "frames": "1x600"} for name in ("brain-fdg-dynamic", "brain-fet")},
     "fdg-body": {"reach": "chest"},
     "lu177": {"views": 2, "matrix": 64},
 }

@@ -36,6 +36,18 @@ def test_uptake_and_clearance_give_back_their_integral():
     assert fitted(TIMES, values, PHYSICAL_S, "mono", 0.05).half_life_s > 95.0 * HOUR
 
 
+def test_what_stays_decays_as_physics_has_it_and_one_scan_is_enough():
+    whole = 100.0 * PHYSICAL_S / math.log(2.0)
+    values = decaying(PHYSICAL_S / HOUR)
+    for n in (1, 4):
+        fit = fitted(TIMES[:n], values[:n], PHYSICAL_S, "decay", 0.05)
+        assert fit.integral == pytest.approx(whole)
+        assert fit.sd == pytest.approx(0.05 * whole / math.sqrt(n))
+        assert voxel_integrals(TIMES[:n], values[:n, None], PHYSICAL_S, "decay") == pytest.approx(whole)
+    with pytest.raises(PhotopeakError, match="decay"):
+        voxel_integrals(TIMES[:1], values[:1, None], PHYSICAL_S, "mono")
+
+
 def test_nothing_decays_more_slowly_than_physics():
     growing = np.array([1.0, 1.1, 1.2, 1.3])
     for fit in ("mono", "bi"):

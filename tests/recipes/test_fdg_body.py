@@ -137,6 +137,23 @@ def test_the_image_is_the_activity_and_noise_is_its_counts():
     assert seen[1].std() / seen[0].std() == pytest.approx(2.0, rel=0.15)
 
 
+def test_a_ct_after_a_breath_in_makes_the_dome_cold():
+    """A block of lung over a block of liver, of which the CT has less."""
+    label = np.zeros((8, 64, 64), bool)
+    body = np.hypot(*np.meshgrid(np.arange(64) - 31.5, np.arange(64) - 31.5, indexing="ij")) < 25.0
+    label[:5] = body
+    activity = np.where(label, 5000.0, np.where(body, 1000.0, 0.0)).astype(np.float32)
+    mu = np.where(label, 0.096, np.where(body, 0.03, 0.0)).astype(np.float32)
+    inspired = mu.copy()
+    inspired[3:5] = np.where(body, 0.03, 0.0)
+    seen = [
+        scanned(activity, mu, Beds(8, 300.0), np.random.default_rng(1), ct).image[3][body].mean()
+        for ct in (mu, inspired)
+    ]
+    assert seen[0] == pytest.approx(4800.0, rel=0.1)
+    assert seen[1] < 0.5 * seen[0]
+
+
 def test_a_patient_on_disk_has_the_true_liver(folder):
     study = only(folder)
     suv = np.asarray(image(run(SuvBw(), study), "suv/bw").values)
@@ -195,6 +212,8 @@ def test_the_report_says_the_stage(folder):
 def test_settings_that_make_no_scan_are_refused():
     with pytest.raises(PhotopeakError, match="above 0"):
         FdgBody(mbq_per_kg=0.0)
+    with pytest.raises(PhotopeakError, match="breath_mm"):
+        FdgBody(breath_mm=-1.0)
     with pytest.raises(PhotopeakError, match="no scan"):
         Beds(0, 120.0)
     with pytest.raises(PhotopeakError, match="normal, local, nodal, metastatic"):

@@ -9,6 +9,7 @@
     <patient>/truth.safetensors     regions and lesions on the image's grid, one array each
     <patient>/volumes.safetensors   the same, activity, attenuation and MR as volumes, each with its grid
     <patient>/truth.json            names, lesions, labels, counts hash
+    <patient>/input.csv             of a dynamic PET, the tracer in plasma
     <patient>/report.txt            diagnostic report
     <patient>/reader1.json …        LabelMe annotations
 """
@@ -48,7 +49,7 @@ from photopeak.dicom.writing import write
 
 COLUMNS = ("patient_id", "study", "path", "view", "label_m", "label_a", "parent")
 MASKS = ("truth/regions", "truth/lesions")
-VOLUMES = (*MASKS, "truth/activity", "truth/mu", "truth/tia", "truth/dose", "mr")
+VOLUMES = (*MASKS, "truth/activity", "truth/mu", "truth/tia", "truth/dose", "truth/ki", "truth/vt", "mr")
 
 
 def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image: str = "planar.dcm") -> None:
@@ -61,7 +62,9 @@ def write_case(study: Study, documents: Mapping[str, Json], folder: Path, image:
         _write_masks(study, work / "truth.safetensors")
         _write_volumes(study, work / "volumes.safetensors")
         for name, content in documents.items():
-            (work / name).write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+            plain = isinstance(content, str)  # a table of numbers, such as an input function
+            text = content if plain else json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+            (work / name).write_text(str(text), encoding="utf-8")
         report = study.get("truth/report")
         if isinstance(report, Text):
             (work / "report.txt").write_text(report.value, encoding="utf-8")
@@ -245,15 +248,15 @@ def _labels(rows: Sequence[Row]) -> dict[str, Entry]:
 
 
 def _read_index(path: Path) -> dict[str, Entry]:
-    """Numbers that the truth states: the bone scan index, ratios of binding and of uptake, the Centiloid."""
+    """Numbers that the truth states: bone scan index, ratios of binding and uptake, net influx, the Centiloid."""
     truth = json.loads(path.read_text(encoding="utf-8"))
     found: dict[str, Entry] = {}
     if truth.get("skeleton_ml"):
         index = 100.0 * truth["metastatic_ml"] / truth["skeleton_ml"]
         found["truth/bsi"] = Measurement(index, "%", region="skeleton")
-    for key in ("sbr", "suvr"):
+    for key, unit in (("sbr", "1"), ("suvr", "1"), ("tbr", "1"), ("net_influx", "1/min")):
         if truth.get(key):
-            found[f"truth/{key}"] = tuple(Measurement(v, "1", region=name) for name, v in truth[key].items())
+            found[f"truth/{key}"] = tuple(Measurement(v, unit, region=name) for name, v in truth[key].items())
     if "centiloid" in truth:
         found["truth/centiloid"] = Measurement(truth["centiloid"], "{CL}", region="brain")
     return found

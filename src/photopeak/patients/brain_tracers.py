@@ -85,6 +85,21 @@ ECD: Final = Tracer(
     {**HMPAO.rest, "white matter": 0.30, "midbrain": 0.62, "pons": 0.55},
 )  # fmt: skip
 
+_FET_HEAD: Final = {
+    "soft tissue": 1.05, "skin": 0.95, "scalp": 0.70, "skull": 0.20, "diploe": 0.90, "cerebrospinal fluid": 0.25,
+    "third ventricle": 0.25, "fourth ventricle": 0.25, "lateral ventricle": 0.25, "nasal mucosa": 1.60, "fat": 0.25,
+    "parotid gland": 1.30, "submandibular gland": 1.40, "eye": 0.35,
+}  # fmt: skip
+FET: Final = Tracer(
+    "Fluoroethyltyrosine", "F-18", 200.0, 20.0, 20.0, 0.018, 0.15,
+    {**dict.fromkeys(FDG.grey, 1.00), "globus pallidus": 0.90, "thalamus": 1.05, "cerebellar cortex": 1.05},
+    {
+        **_FET_HEAD, "white matter": 0.72, "cerebellar white matter": 0.80, "midbrain": 0.85, "pons": 0.85,
+        "medulla": 0.85,
+    },
+)  # fmt: skip
+"""20 to 40 minutes, 200 MBq :cite:`law2019`; healthy brain takes up evenly. Its numbers are a judgement."""
+
 
 def table_of(tracer: Tracer, grey: Mapping[str, float]) -> Float[np.ndarray, " structure"]:
     """Concentration of every structure; ``grey`` holds this person's regions with their sides."""

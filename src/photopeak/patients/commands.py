@@ -247,8 +247,11 @@ def _projected(study: Study) -> list[Any]:
     """
     image = study["activity"]
     assert isinstance(image, Image)
-    if len(image.values) * image.grid.spacing_mm["z"] <= HEAD_MM:
-        return [image.values.max(axis)[::-1] for axis in (1, 2)]
+    values = image.values
+    if "time" in image.grid.names:
+        values = values[len(values) // 2 :].mean(0)  # the later half of the frames
+    if len(values) * image.grid.spacing_mm["z"] <= HEAD_MM:
+        return [values.max(axis)[::-1] for axis in (1, 2)]
     from photopeak.core.step import run
     from photopeak.quantify.suv import SuvBw
 

@@ -27,7 +27,8 @@ class Case:
     """One virtual examination: the Study, and documents that go beside it in a cohort folder.
 
     ``rows`` has one entry for each image (view) with its labels; ``documents`` are JSON files by name,
-    such as ``truth.json`` and ``reader1.json``. ``image`` is the file that holds the counts.
+    such as ``truth.json`` and ``reader1.json``, or plain text such as ``input.csv``. ``image`` is the file
+    that holds the counts.
     """
 
     study: Study

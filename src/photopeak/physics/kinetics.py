@@ -11,6 +11,7 @@ answers with C_T = h ∗ C_p, where h is the sum of two exponentials :cite:`gunn
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +94,21 @@ def feng_input(time_min: Curve) -> Curve:
     return np.asarray(
         (851.1 * t - 21.88 - 20.81) * np.exp(-4.134 * t) + 21.88 * np.exp(-0.1191 * t) + 20.81 * np.exp(-0.01043 * t)
     ).clip(0.0)
+
+
+def frame_times(schedule: str) -> tuple[Float[np.ndarray, " frame"], Float[np.ndarray, " frame"]]:
+    """Starts and durations in minutes of frames that follow each other, as in "6x10,2x300": number x seconds.
+
+    >>> frame_times("2x30,1x60")
+    (array([0. , 0.5, 1. ]), array([0.5, 0.5, 1. ]))
+    """
+    parts = re.findall(r"(\d{1,4})x(\d{1,5}(?:\.\d+)?)(?:,|$)", schedule)
+    durations = np.repeat([float(s) / 60.0 for _, s in parts], [int(n) for n, _ in parts])
+    if ",".join(f"{n}x{s}" for n, s in parts) != schedule or len(durations) == 0 or durations.min() <= 0:
+        raise PhotopeakError(
+            f"frames {schedule!r} cannot be read. Remedy: give number x seconds, such as 6x10,4x30,10x300."
+        )
+    return np.cumsum(durations) - durations, durations
 
 
 def frame_means(

@@ -24,7 +24,7 @@ from photopeak.physics.internal_dose import density_of, gray, kernel_kev, local_
 from photopeak.physics.nuclides import nuclide
 from photopeak.physics.transport import Voxels
 from photopeak.physics.voxels import voxel_mm
-from photopeak.quantify.time_activity import voxel_integrals
+from photopeak.quantify.time_activity import VoxelFit, voxel_integrals
 
 Method = Literal["local", "kernel", "transport"]
 METHODS: Final = ("local", "kernel", "transport")
@@ -38,9 +38,7 @@ class AbsorbedDose:
     method: Method = field(
         default="kernel", metadata={"help": "Electrons on the spot, voxel S values, or photons through the CT."}
     )
-    voxels: Literal["mono", "trapezoid"] = field(
-        default="mono", metadata={"help": "How each voxel's activity is integrated over time."}
-    )
+    voxels: VoxelFit = field(default="mono", metadata={"help": "How each voxel's activity is integrated over time."})
     density_g_ml: float = field(default=1.04, metadata={"help": "Where there is no CT: soft tissue."})
     photons: int = field(default=1_000_000, metadata={"help": "Photons followed by transport."})
     seed: int = field(default=1, metadata={"help": "Of the photons."})
@@ -93,7 +91,7 @@ def serial(study: Study) -> Serial:
     if image.grid.names != ("time", "z", "y", "x") or len(axis.values) != axis.size:
         raise PhotopeakError(
             f"the activity has axes {image.grid.names}: dose needs volumes at several times. "
-            "Remedy: give reconstructions of two or more scans (photopeak dose), or a time axis with its values."
+            "Remedy: give reconstructions of scans (photopeak dose), or a time axis with its values."
         )
     a = study.acquisition
     tracers = a.radiopharmaceuticals

@@ -192,11 +192,11 @@ def brain_uptake(
     help="Electrons on the spot, voxel S values, or photons through the CT among PATHS.",
 )  # fmt: skip
 @click.option(
-    "--fit", type=click.Choice(["mono", "bi", "trapezoid"]), default="mono", show_default=True,
+    "--fit", type=click.Choice(["mono", "bi", "trapezoid", "decay"]), default="mono", show_default=True,
     help="Curve through each region's activity.",
 )  # fmt: skip
 @click.option(
-    "--voxels", type=click.Choice(["mono", "trapezoid"]), default="mono", show_default=True,
+    "--voxels", type=click.Choice(["mono", "trapezoid", "decay"]), default="mono", show_default=True,
     help="How each voxel's activity is integrated.",
 )  # fmt: skip
 @click.option("--activity-sd", type=float, default=0.05, show_default=True, help="Relative, of each activity.")
@@ -215,6 +215,8 @@ def dose(
 ) -> None:
     """Absorbed dose after one injection: reconstructions of several days in Bq/ml and their CT in.
 
+    Of what stays where it is, such as Y-90 microspheres, one scan is enough: --fit decay --voxels decay.
+
     PATHS are files or folders. Writes a table (dose.csv, dose.json), the map as DICOM RT Dose (dose.dcm), the decays
     of every voxel (tia.safetensors) and a picture (dose.png).
     """
@@ -229,7 +231,7 @@ def dose(
     uncertain = Uncertain(*(options.pop(f"{name}_sd") for name in ("activity", "calibration", "volume")))
     fit = options.pop("fit")
     found = [study for path in paths for study in read_dicom(path, assume=parse_assumptions(assume))]
-    study, ct = gathered(found)
+    study, ct = gathered(found, 1 if fit == options["voxels"] == "decay" else 2)
     series = serial(study)
     if ct is not None:
         study = with_mu(study, ct, series.grid, line_kev(series.nuclide))

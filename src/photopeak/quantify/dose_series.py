@@ -27,11 +27,17 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-def gathered(found: Sequence[Study]) -> tuple[Study, Study | None]:
-    """The series of activity images among Studies, with a time axis, and the CT of its frame of reference."""
+def gathered(found: Sequence[Study], fewest: int = 2) -> tuple[Study, Study | None]:
+    """The series of activity images among Studies, with a time axis, and the CT of its frame of reference.
+
+    ``fewest`` is 1 where physical decay is all that is fitted.
+    """
     scans = sorted((s for s in found if "ct" not in s), key=lambda s: s.acquisition.started_at or dt.datetime.min)
-    if len(scans) < 2:
-        raise PhotopeakError(f"{len(scans)} images of activity among what was given. Remedy: give two scans or more.")
+    if len(scans) < fewest:
+        raise PhotopeakError(
+            f"{len(scans)} images of activity among what was given. Remedy: give two scans or more, "
+            "or one with --fit decay --voxels decay, for what stays where it is, as microspheres do."
+        )
     for scan in scans:
         _check(scan, scans[0])
     first = scans[0].acquisition

@@ -2,9 +2,11 @@
 
     mono        A(t) = A₀ e^{−λt}                       Ã = A₀/λ
     bi          A(t) = A₀ (e^{−λt} − e^{−κt})           Ã = A₀ (1/λ − 1/κ)
+    decay       A(t) = A₀ e^{−λ_p t}                    Ã = A₀/λ_p
     trapezoid   Ã = A₁ t₁ + Σ ½ (A_k + A_{k+1}) (t_{k+1} − t_k) + A_n/λ_p
 
-where λ_p belongs to physical decay, than which no activity can go more slowly: λ ≥ λ_p. Measurements are taken to be
+where λ_p belongs to physical decay, than which no activity can go more slowly: λ ≥ λ_p. ``decay`` is for what stays
+where it is, as microspheres do, and is content with one scan. Measurements are taken to be
 uncertain by the same share of their value each, so that ln A is fitted; the uncertainty of Ã follows from that share,
 or from the scatter of the points around the curve where this is greater :cite:`gear2018`.
 """
@@ -20,10 +22,11 @@ from jaxtyping import Float
 
 from photopeak.core import PhotopeakError
 
-Fit = Literal["mono", "bi", "trapezoid"]
+Fit = Literal["mono", "bi", "trapezoid", "decay"]
+VoxelFit = Literal["mono", "trapezoid", "decay"]
 Times = Float[np.ndarray, " time"]
 Values = Float[np.ndarray, " time"]
-FEWEST: Final[dict[Fit, int]] = {"mono": 2, "bi": 4, "trapezoid": 2}
+FEWEST: Final[dict[Fit, int]] = {"mono": 2, "bi": 4, "trapezoid": 2, "decay": 1}
 FASTEST: Final = 50.0  # times as fast as physical decay: nothing in a voxel is trusted to leave sooner
 
 
@@ -49,13 +52,15 @@ def fitted(times_s: Times, values: Values, half_life_s: float, fit: Fit, share_s
     """One curve through a region's activity; times from the injection on, ``half_life_s`` that of the nuclide."""
     _check(times_s, values, fit)
     slowest = math.log(2.0) / half_life_s
+    if fit == "decay":
+        return _decay(times_s, values, slowest, share_sd)
     if fit == "mono":
         return _mono(times_s, values, slowest, share_sd)
     return _bi(times_s, values, slowest, share_sd) if fit == "bi" else _trapezoid(times_s, values, slowest, share_sd)
 
 
 def voxel_integrals(
-    times_s: Times, values: Float[np.ndarray, "time *voxels"], half_life_s: float, fit: Literal["mono", "trapezoid"]
+    times_s: Times, values: Float[np.ndarray, "time *voxels"], half_life_s: float, fit: VoxelFit
 ) -> Float[np.ndarray, "*voxels"]:
     """Decays of every voxel, in its unit times s.
 
@@ -63,7 +68,12 @@ def voxel_integrals(
     """
     slowest = math.log(2.0) / half_life_s
     if len(times_s) < FEWEST[fit]:
-        raise PhotopeakError(f"{len(times_s)} time points, and {fit} needs {FEWEST[fit]}. Remedy: give more scans.")
+        raise PhotopeakError(
+            f"{len(times_s)} time points, and {fit} needs {FEWEST[fit]}. "
+            "Remedy: give more scans, or --voxels decay for what stays where it is, as microspheres do."
+        )
+    if fit == "decay":
+        return np.asarray(np.tensordot(np.exp(slowest * times_s) / (slowest * len(times_s)), values, 1))
     weights = _trapezoid_weights(times_s, slowest)
     by_parts = np.tensordot(weights, values, 1)
     if fit == "trapezoid":
@@ -77,6 +87,14 @@ def voxel_integrals(
     slope = -(w * (t - mean_t) * (y - mean_y)).sum(0) / (w * (t - mean_t) ** 2).sum(0)
     rate = np.clip(slope, slowest, FASTEST * slowest)
     return np.asarray(np.where(full, np.exp(mean_y + rate * mean_t) / rate, by_parts))
+
+
+def _decay(t: Times, values: Values, slowest: float, share_sd: float) -> Fitted:
+    at_start = np.log(values) + slowest * t
+    mean = float(at_start.mean())
+    variance = _variance(at_start - mean, len(t) - 1, share_sd)
+    integral = math.exp(mean) / slowest
+    return Fitted(integral, integral * math.sqrt(variance / len(t)), slowest, ((math.exp(mean), slowest),))
 
 
 def _mono(t: Times, values: Values, slowest: float, share_sd: float) -> Fitted:
@@ -152,7 +170,7 @@ def _check(t: Times, values: Values, fit: Fit) -> None:
     if len(t) != len(values) or len(t) < FEWEST[fit]:
         raise PhotopeakError(
             f"{len(values)} activities at {len(t)} times, and {fit} needs {FEWEST[fit]}. "
-            "Remedy: give more scans, or --fit mono or trapezoid."
+            "Remedy: give more scans, or --fit mono or trapezoid, or decay for what stays where it is."
         )
     if t[0] <= 0 or (np.diff(t) <= 0).any() or not np.isfinite(values).all() or (values <= 0).any():
         raise PhotopeakError(

@@ -59,7 +59,7 @@ ITERATIONS, SUBSETS, FILTER_MM = 3, 15, 5.0
 CORRECTIONS: Final = ("DECY", "ATTN", "SCAT", "RAN", "NORM")
 Voxel = Literal["2.4", "4.8"]
 Volume = Float32[np.ndarray, "z y x"]
-_VOXEL: Final = {"help": "Voxels of the image in mm; 4.8 is a quick scanner of coarser crystals."}
+VOXEL_HELP: Final = {"help": "Voxels of the image in mm; 4.8 is a quick scanner of coarser crystals."}
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,12 @@ class BrainFdg:
     )
     injected_mbq: float = field(default=FDG.injected_mbq, metadata={"help": "Activity given; less: a reduced dose."})
     minutes: float = field(default=FDG.minutes, metadata={"help": "Duration of the scan."})
-    voxel_mm: Voxel = field(default="2.4", metadata=_VOXEL)
+    voxel_mm: Voxel = field(default="2.4", metadata=VOXEL_HELP)
     name: ClassVar[str] = "brain-fdg"
     default_patients: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
-        _check_activity(self.injected_mbq)
+        check_activity(self.injected_mbq)
 
     def plans(self, patients: int, seed: int) -> Sequence[BrainPlan]:
         weights = normalised(shares(self.mix), dementia.CLASSES)
@@ -108,12 +108,12 @@ class BrainAmyloid:
         default=0.0, metadata={"help": "Activity given; 0: 555 MBq of PiB, 300 of florbetaben."}
     )
     minutes: float = field(default=20.0, metadata={"help": "Duration of the scan."})
-    voxel_mm: Voxel = field(default="2.4", metadata=_VOXEL)
+    voxel_mm: Voxel = field(default="2.4", metadata=VOXEL_HELP)
     name: ClassVar[str] = "brain-amyloid"
     default_patients: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
-        _check_activity(self._activity_mbq)
+        check_activity(self._activity_mbq)
 
     @property
     def _activity_mbq(self) -> float:
@@ -161,11 +161,9 @@ class Examination:
         mu = head.mu_per_cm(ANNIHILATION_KEV)
         scene = self.scan.cut(bq_per_ml(head, table, held)), self.scan.cut(mu)
         beside = self.scan.beside(head, mu, streams, frame)
-        ct = beside["ct"]
-        assert isinstance(ct, Image)
         expected = self.scan.expected(*scene)
         prompts = poisson_counts(sum(expected).numpy(), streams("counts"))  # type: ignore[union-attr]
-        activity = reconstructed(self.scan, prompts, _mu_of(ct, self.scan), expected[2])
+        activity = reconstructed(self.scan, prompts, mu_of(beside["ct"], self.scan), expected[2])
         suvr = relative_to(CEREBELLUM, table, head.volumes_ml())
         entries: dict[str, Entry] = {
             "counts": Image(prompts, self.scan.scanner.sinogram(), "{counts}"),
@@ -185,58 +183,64 @@ class Examination:
         }  # fmt: skip
         person = draw_person(streams("person"), sex=who[0], age_years=who[1])
         done = Record(f"simulate {self.protocol}", __version__, dict(self.settings), tuple(entries), references)
-        study = Study(entries, header(name, person), self._stated(streams), (done,))
+        about = stated(self.tracer, self.injected_mbq, self.scan.seconds, streams)
+        study = Study(entries, header(name, person), about, (done,))
         row: dict[str, Json] = {"patient_id": name, "study": "1", "view": "volume"}
         return Case(study, (row,), {"truth.json": document}, "pet")
 
-    def _stated(self, streams: Streams) -> Acquisition:
-        rng = streams("date")
-        start = FIRST_DAY + dt.timedelta(days=int(rng.integers(0, 700)), minutes=int(rng.integers(60, 420)))
-        given = start - dt.timedelta(minutes=self.tracer.wait_min)
-        t = self.tracer
-        window = PhotonWindow()
-        return Acquisition(
-            modality="PT",
-            manufacturer="PHOTOPEAK",
-            model="Virtual brain PET",
-            description=f"Brain PET/CT with {t.name}, simulated",
-            started_at=start,
-            duration_s=self.scan.seconds,
-            radiopharmaceuticals=(
-                Radiopharmaceutical(t.name, t.nuclide, self.injected_mbq, given, nuclide(t.nuclide).half_life_s),
-            ),
-            energy_windows=(EnergyWindow("photopeak", ((window.lower_kev, window.upper_kev),)),),
-            decay_correction="START",
-            decay_reference=start,
-            corrections=CORRECTIONS,
-            position="HFS",
-        )
+
+def stated(tracer: Tracer, injected_mbq: float, seconds: float, streams: Streams) -> Acquisition:
+    """What the header says of a scan that began ``tracer.wait_min`` after the injection."""
+    rng = streams("date")
+    start = FIRST_DAY + dt.timedelta(days=int(rng.integers(0, 700)), minutes=int(rng.integers(60, 420)))
+    given = start - dt.timedelta(minutes=tracer.wait_min)
+    window = PhotonWindow()
+    return Acquisition(
+        modality="PT",
+        manufacturer="PHOTOPEAK",
+        model="Virtual brain PET",
+        description=f"Brain PET/CT with {tracer.name}, simulated",
+        started_at=start,
+        duration_s=seconds,
+        radiopharmaceuticals=(
+            Radiopharmaceutical(tracer.name, tracer.nuclide, injected_mbq, given, nuclide(tracer.nuclide).half_life_s),
+        ),
+        energy_windows=(EnergyWindow("photopeak", ((window.lower_kev, window.upper_kev),)),),
+        decay_correction="START",
+        decay_reference=start,
+        corrections=CORRECTIONS,
+        position="HFS",
+    )
 
 
 def reconstructed(scan: HeadPet, prompts: np.ndarray, mu: Volume, randoms: torch.Tensor) -> Volume:
     """Bq/ml at the start: one pass to estimate scatter from, the others without it, then the filter.
 
     The first image x shows trues and scatter as one, too much by a factor k, and so does s(x), which is linear in x.
-    Trues and scatter are what was counted beside the randoms: s = s(x) / k with k = 1 + Σ s(x) / Σ (y − r).
+    Trues and scatter are what was counted beside the randoms: s = s(x) / k with k = 1 + Σ s(x) / Σ (y − r). Where
+    randoms are all that was counted, as before a bolus arrives, nothing scatters.
     """
     scanner, grid = scan.scanner, scan.grid
     y, m = torch.from_numpy(prompts.astype(np.float32)), torch.from_numpy(mu)
     lines = Weighted(scanner.operator(grid), attenuation_factors(scanner, grid, m))
     first = osem(Physics(lines, randoms.contiguous()), y, 1, SUBSETS)
     scattered = single_scatter(scanner, grid, (first, m), block_mm=SCATTER_BLOCK_MM)
-    scattered = scattered / (1.0 + float(scattered.sum() / (y - randoms).sum()))
+    counted = float((y - randoms).sum(dtype=torch.float64))
+    scattered = scattered / (1.0 + float(scattered.sum()) / counted) if counted > 0 else 0.0 * scattered
     image = osem(Physics(lines, randoms + scattered), y, ITERATIONS, SUBSETS, first, done=1)
     return np.asarray(GaussianBlur(grid, FILTER_MM)(image).numpy())
 
 
-def _mu_of(ct: Image, scan: HeadPet) -> Volume:
+def mu_of(ct: Entry, scan: HeadPet) -> Volume:
     """Attenuation at 511 keV from the CT, whose pixels are half as large as the scanner's."""
+    assert isinstance(ct, Image)
     values = 0.5 * (ct.values[:, 0::2] + ct.values[:, 1::2])
     values = (0.5 * (values[..., 0::2] + values[..., 1::2])).astype(np.float32)
     sides = [(scan.width - n) // 2 for n in values.shape[1:]]
     return np.pad(mu_from_ct(values, ANNIHILATION_KEV), ((0, 0), *((s, s) for s in sides)))
 
 
-def _check_activity(injected_mbq: float) -> None:
+def check_activity(injected_mbq: float) -> None:
+    """Refuse what is no activity."""
     if not injected_mbq > 0:
         raise PhotopeakError(f"injected_mbq is {injected_mbq:g}. Remedy: give an activity above 0 MBq.")

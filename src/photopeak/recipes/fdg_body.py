@@ -5,8 +5,9 @@ nodes and metastases are put in. The scanner takes bed after bed and delivers it
 of a scanner is simulated and what stands for something else); the CT of the same examination is written beside.
 Activity and time by the guideline :cite:`boellaard2015`: 3 MBq/kg, 60 minutes, two minutes a bed.
 
-Left out: breathing and other motion, truncation, and the 3 % of F-18's decays that give no positron: scanners correct
-for them.
+Patients breathe (``patients.breathing``): the image is the mean over the cycle, and the CT was taken at one moment.
+
+Left out: other motion, truncation, and the 3 % of F-18's decays that give no positron: scanners correct for them.
 """
 
 from __future__ import annotations
@@ -23,9 +24,7 @@ import numpy as np
 from photopeak import __version__
 from photopeak.core import (
     Acquisition,
-    EnergyWindow,
     Entry,
-    Grid,
     Image,
     Kind,
     Mask,
@@ -35,14 +34,14 @@ from photopeak.core import (
     Record,
     Study,
     Text,
-    scaling,
 )
 from photopeak.core.references import references_of
 from photopeak.core.study import Json
 from photopeak.core.vocabulary import declare
 from photopeak.patients.anatomy import draw_person
-from photopeak.patients.blocks import Cut, Half, cut
+from photopeak.patients.blocks import Half
 from photopeak.patients.body import Body
+from photopeak.patients.breathing import Breath, CtBreath, Moved, draw_breath
 from photopeak.patients.fdg_lesions import LesionTruth, Tumour, lesion_mask, truth_of, with_cancer
 from photopeak.patients.fdg_report import report
 from photopeak.patients.fdg_tissue import fdg_body, with_fdg
@@ -53,9 +52,8 @@ from photopeak.patients.protocol import Case, Streams
 from photopeak.patients.static import FIRST_DAY
 from photopeak.physics.materials import ct_from_mu, mu_per_cm
 from photopeak.physics.nuclides import ANNIHILATION_KEV
-from photopeak.recipes.pet_beds import F18, FILTER_MM, ITERATIONS, SUBSETS, VOXEL_MM, Beds, Scan, scanned
+from photopeak.recipes.pet_beds import F18, VOXEL_MM, BedField, Beds, Scan, scanned, stated
 
-WIDTH: Final = 152
 TOP, BOTTOM = ((0.0, -13.0, 1668.0), "head"), ((0.0, 0.0, 690.0), "pelvis")
 CHEST: Final = ((0.0, 0.0, 1245.0), (0.0, 0.0, 1470.0))
 REACHES: Final = {"body": "skull base to mid thigh", "chest": "chest"}
@@ -81,6 +79,13 @@ class FdgBody:
     reach: Literal["body", "chest"] = field(
         default="body", metadata={"help": "What is scanned: skull base to mid thigh, or the chest alone."}
     )
+    breath_mm: float = field(
+        default=10.0, metadata={"help": "How far the dome of the liver goes in quiet breathing; 0: nobody breathes."}
+    )
+    ct: CtBreath = field(
+        default="mixed",
+        metadata={"help": "When the CT was taken: breathing freely, after a breath in, or some of each."},
+    )
     name: ClassVar[str] = "fdg-body"
     default_patients: ClassVar[int] = 4
 
@@ -90,6 +95,8 @@ class FdgBody:
                 f"mbq_per_kg {self.mbq_per_kg:g} and seconds {self.seconds:g} make no acquisition. "
                 "Remedy: give both above 0."
             )
+        if not 0.0 <= self.breath_mm <= 40.0:
+            raise PhotopeakError(f"breath_mm is {self.breath_mm:g}. Remedy: give 0 to 40 mm; 10 is usual.")
 
     def plans(self, patients: int, seed: int) -> Sequence[CancerPlan]:
         weights = normalised(shares(self.mix), CLASSES)
@@ -97,10 +104,13 @@ class FdgBody:
 
     def case(self, plan: CancerPlan, streams: Streams) -> Case:
         scene = self.scene(plan, streams)
-        beds = Beds(scene.slices, self.seconds)
-        activity, mu = scene.cut(scene.body.uptake) * np.float32(scene.bq_ml_per_suv), scene.cut(scene.body.mu_per_cm)
-        scan = scanned(activity, mu, beds, streams("counts"))
-        return _case(self, scene, scan, (activity, mu), beds, streams)
+        beds = Beds(scene.field.slices, self.seconds)
+        cut, moved = scene.field.cut, Moved(scene.body, scene.breath)
+        activity = cut(moved.on_average(scene.body.uptake)) * np.float32(scene.bq_ml_per_suv)
+        # Attenuation of the mean body stands for the mean of attenuations.
+        mu, mu_of_ct = (cut(of(scene.body.mu_per_cm)) for of in (moved.on_average, moved.in_ct))
+        scan = scanned(activity, mu, beds, streams("counts"), mu_of_ct)
+        return _case(self, scene, scan, mu_of_ct, beds, streams)
 
     def scene(self, plan: CancerPlan, streams: Streams) -> Scene:
         """The patient on the table, before the scanner."""
@@ -110,12 +120,13 @@ class FdgBody:
         rng = streams("dose")
         waited = float(np.clip(rng.normal(*WAITED_MIN), 50.0, 80.0))
         mbq = round(self.mbq_per_kg * round(person.weight_kg, 1) * float(rng.uniform(0.95, 1.05)), 1)
-        return Scene(plan, body, tuple(tumours), mbq, round(waited * 60.0), self.reach)
+        breath = draw_breath(self.breath_mm, self.ct, streams("breath"))
+        return Scene(plan, body, tuple(tumours), mbq, round(waited * 60.0), self.reach, breath)
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One patient before the scanner: SUV and μ in the body, what was given and how many seconds ago."""
+    """One patient before the scanner: SUV and μ in the body where it is on average, what was given, seconds ago."""
 
     plan: CancerPlan
     body: Body
@@ -123,6 +134,7 @@ class Scene:
     mbq: float
     waited_s: int
     reach: str
+    breath: Breath
 
     @cached_property
     def bq_ml_per_suv(self) -> float:
@@ -131,32 +143,12 @@ class Scene:
         return float(left / (1000.0 * round(self.body.person.weight_kg, 1)))
 
     @cached_property
-    def start(self) -> tuple[int, int, int]:
-        """The field's first voxel in the body's grid."""
-        solid = np.flatnonzero(self.body.mu_per_cm.any((0, 2)))
-        low = self._ends()[0]
-        y, x = int(solid[0] + solid[-1]) // 2, round(-self.body.origin_mm[0] / VOXEL_MM)
-        return low, y - WIDTH // 2, x - WIDTH // 2
-
-    @property
-    def slices(self) -> int:
-        low, high = self._ends()
-        return high - low
-
-    def _ends(self) -> tuple[int, int]:
-        place, bottom = self.body.placement.place, self.body.origin_mm[2]
-        if self.reach == "chest":
-            low, high = (float(place([p], "chest")[0, 2]) for p in CHEST)
-        else:
-            low, high = float(place([BOTTOM[0]], BOTTOM[1])[0, 2]), float(place([TOP[0]], TOP[1])[0, 2])
-        return round((low - bottom) / VOXEL_MM), round((high - bottom) / VOXEL_MM)
-
-    def cut(self, values: Cut) -> Cut:
-        return cut(values, self.start, (self.slices, WIDTH, WIDTH))
-
-    def grid(self, frame: str) -> Grid:
-        low = [self.body.origin_mm[k] + VOXEL_MM * self.start[2 - k] for k in range(3)]
-        return Grid.volume((self.slices, WIDTH, WIDTH), scaling((VOXEL_MM,) * 3, (low[0], low[1], low[2])), frame)
+    def field(self) -> BedField:
+        place = self.body.placement.place
+        low, high = (CHEST[0], "chest"), (CHEST[1], "chest")
+        if self.reach == "body":
+            low, high = BOTTOM, TOP
+        return BedField(self.body, float(place([low[0]], low[1])[0, 2]), float(place([high[0]], high[1])[0, 2]))
 
     @cached_property
     def lesions(self) -> list[tuple[Tumour, LesionTruth]]:
@@ -164,24 +156,26 @@ class Scene:
         found = []
         for one in self.tumours:
             rows = one.start[0] + np.flatnonzero((one.share >= 0.5 * one.share.max()).any((1, 2)))
-            if (np.isin(rows, range(self.start[0], self.start[0] + self.slices))).mean() > 0.5:
+            low = self.field.start[0]
+            if (np.isin(rows, range(low, low + self.field.slices))).mean() > 0.5:
                 found.append((one, truth_of(self.body.uptake, one, VOXEL_MM)))
         return found
 
 
-def _case(protocol: FdgBody, scene: Scene, scan: Scan, truth: tuple[Half, Half], beds: Beds, streams: Streams) -> Case:
+def _case(protocol: FdgBody, scene: Scene, scan: Scan, mu_of_ct: Half, beds: Beds, streams: Streams) -> Case:
     name = patient_id("fdg-body", streams)
-    grid = scene.grid(frame_of(name))
-    noise = streams("ct").normal(0.0, CT_NOISE_HU, truth[1].shape)
-    hu = np.maximum(ct_from_mu(truth[1], ANNIHILATION_KEV) + noise, LOWEST_HU).astype(np.float32)
-    mask = scene.cut(lesion_mask(scene.body.uptake.shape, [one for one, _ in scene.lesions]))
+    grid = scene.field.grid(frame_of(name))
+    noise = streams("ct").normal(0.0, CT_NOISE_HU, mu_of_ct.shape)
+    hu = np.maximum(ct_from_mu(mu_of_ct, ANNIHILATION_KEV) + noise, LOWEST_HU).astype(np.float32)
+    activity = scene.field.cut(scene.body.uptake) * np.float32(scene.bq_ml_per_suv)
+    mask = scene.field.cut(lesion_mask(scene.body.uptake.shape, [one for one, _ in scene.lesions]))
     entries: dict[str, Entry] = {
         "counts": Image(scan.counts, scan.sinogram, "{counts}"),
         "activity": Image(scan.image, grid, "Bq/ml"),
         "ct": Image(hu, grid, "[hnsf'U]"),
-        "truth/activity": Image(truth[0], grid, "Bq/ml"),
-        "truth/mu": Image(truth[1], grid, "1/cm"),
-        "truth/regions": Mask(scene.cut(scene.body.label), grid, dict(enumerate(scene.body.names[1:], 1))),
+        "truth/activity": Image(activity, grid, "Bq/ml"),
+        "truth/mu": Image(scene.field.cut(scene.body.mu_per_cm), grid, "1/cm"),
+        "truth/regions": Mask(scene.field.cut(scene.body.label), grid, dict(enumerate(scene.body.names[1:], 1))),
         "truth/lesions": Mask(mask, grid, {t.number: t.name for t, _ in scene.lesions if (mask == t.number).any()}),
         **_tables(scene),
         "truth/tnm": Text(f"{scene.plan.tnm}, stage {scene.plan.stage}" if scene.plan.t else "no tumour"),
@@ -189,7 +183,7 @@ def _case(protocol: FdgBody, scene: Scene, scan: Scan, truth: tuple[Half, Half],
     }
     settings: dict[str, Json] = {
         "class": scene.plan.label, "mbq_per_kg": protocol.mbq_per_kg, "seconds": protocol.seconds,
-        "reach": protocol.reach,
+        "reach": protocol.reach, "breath_mm": protocol.breath_mm, "ct": protocol.ct,
     }  # fmt: skip
     done = Record("simulate fdg-body", __version__, settings, tuple(entries), references_of(FdgBody))
     study = Study(entries, header(name, scene.body.person), _stated(scene, beds, streams), (done,))
@@ -234,6 +228,8 @@ def _told(scene: Scene) -> dict[str, Json]:
         "mbq": scene.mbq,
         "waited_s": scene.waited_s,
         "bq_ml_per_suv": round(scene.bq_ml_per_suv, 4),
+        "breath_mm": scene.breath.amplitude_mm,
+        "ct_below_mm": scene.breath.ct_below_mm,
     }
 
 
@@ -242,27 +238,4 @@ def _stated(scene: Scene, beds: Beds, streams: Streams) -> Acquisition:
     start = FIRST_DAY + dt.timedelta(days=int(rng.integers(0, 700)), minutes=int(rng.integers(60, 420)))
     given = start - dt.timedelta(seconds=scene.waited_s)
     tracer = Radiopharmaceutical("Fluorodeoxyglucose F^18^", "F-18", scene.mbq, given, F18.half_life_s)
-    began = beds.begins_s()
-    facts: dict[str, Json] = {
-        "ActualFrameDuration": beds.seconds * 1000.0,
-        "FrameReferenceTime": [float(1000.0 * t) for t in began],
-        "AcquisitionDateTime": [(start + dt.timedelta(seconds=float(t))).isoformat() for t in began],
-        "DecayFactor": [float(v) for v in beds.decay_factors()],
-        "ReconstructionMethod": f"OSEM {ITERATIONS}i{SUBSETS}s, {FILTER_MM:g} mm",
-        "SeriesDescription": "FDG PET AC",
-    }
-    return Acquisition(
-        modality="PT",
-        manufacturer="PHOTOPEAK",
-        model="virtual PET/CT",
-        description=f"FDG PET/CT, {REACHES[scene.reach]}, simulated",
-        started_at=start,
-        duration_s=beds.duration_s,
-        radiopharmaceuticals=(tracer,),
-        energy_windows=(EnergyWindow("511", ((435.0, 650.0),)),),
-        position="HFS",
-        decay_correction="START",
-        decay_reference=start,
-        corrections=("NORM", "DTIM", "ATTN", "SCAT", "RAN", "DECY"),
-        facts=facts,
-    )
+    return stated(beds, tracer, start, f"FDG PET/CT, {REACHES[scene.reach]}, simulated", "FDG PET AC")

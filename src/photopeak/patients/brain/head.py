@@ -14,6 +14,7 @@ from photopeak.patients.brain.canvas import Box, Canvas
 from photopeak.patients.brain.shapes import Array, Points
 from photopeak.patients.brain.shell import paint_shell
 from photopeak.patients.brain.structures import BRAIN, LOBES, NAMES, NUMBER, SIDES, TISSUE_OF, TISSUES
+from photopeak.patients.brain.tumour import Tumour, paint_tumour
 from photopeak.patients.brain.variation import Variation
 
 EDGE_MM: Final = 1.2
@@ -77,8 +78,8 @@ def bq_per_ml(head: Head, table: Float[np.ndarray, " structure"], brain_mbq: flo
     return head.picture(table * (brain_mbq * 1e6 / relative))
 
 
-def make_head(v: Variation, edge_mm: float = EDGE_MM) -> Head:
-    """Paint a head, from the skin inwards."""
+def make_head(v: Variation, edge_mm: float = EDGE_MM, tumour: Tumour | None = None) -> Head:
+    """Paint a head, from the skin inwards; a tumour last."""
     shape = tuple(round(n * EDGE_MM / edge_mm) for n in SHAPE)
     across = -0.5 * (shape[2] - 1) * edge_mm
     origin = (across, -0.5 * (shape[1] - 1) * edge_mm, TOP_MM - (shape[0] - 1) * edge_mm)
@@ -88,6 +89,8 @@ def make_head(v: Variation, edge_mm: float = EDGE_MM) -> Head:
     _paint_cerebellum(canvas, v)
     _paint_cerebrum(canvas, v)
     _paint_deep(canvas, v)
+    if tumour is not None:
+        paint_tumour(canvas, tumour)
     return Head(canvas.upper, canvas.lower, canvas.share, edge_mm, origin)
 
 

@@ -41,6 +41,7 @@ TISSUES: Final[Mapping[str, Tissue]] = {
     "brain stem": Tissue("brain", 0.93),
     "gland": Tissue("muscle", 0.62),
     "eye": Tissue("water", 0.14),
+    "tumour": Tissue("brain", 0.58),
 }
 
 #: name of a structure, or of a pair of them, and its tissue
@@ -77,7 +78,11 @@ _PAIRS: Final = (
     ("submandibular gland", "gland"),
     ("eye", "eye"),
 )
-_ALL: Final = (("", "air"), *_SINGLE, *((f"{side} {name}", tissue) for name, tissue in _PAIRS for side in SIDES))
+#: what only the ill have
+_ILL: Final = (("tumour", "tumour"), ("necrosis", "fluid"))
+_ALL: Final = (
+    ("", "air"), *_SINGLE, *((f"{side} {name}", tissue) for name, tissue in _PAIRS for side in SIDES), *_ILL,
+)  # fmt: skip
 
 NAMES: Final = tuple(name for name, _ in _ALL)
 """The word for each number; 0 is the air around."""
