@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from photopeak.core import PhotopeakError
 from photopeak.room.app import create_app
 from photopeak.room.audit import Event, record
+from photopeak.room.audit_head import keep_head, kept_head, stands
 from photopeak.room.dicomweb import router as dicomweb
 from photopeak.room.room import Room, open_room
 from photopeak.room.schema import User
@@ -41,7 +42,10 @@ def serve(settings: Settings) -> None:
     try:
         parts.start()
         with room.database.writing() as t:
+            if not stands(t, kept_head(settings.data)):
+                LOG.error("the end of the audit trail is missing", remedy="photopeak room doctor")
             record(t, Event("start", details={"address": address}))
+        keep_head(room)
         print(f"Photopeak reading room: {address}", flush=True)
         if parts.dicom_port:
             print(f"DICOM node: {settings.ae_title} at {settings.dicom_host}:{parts.dicom_port}", flush=True)
@@ -50,6 +54,7 @@ def serve(settings: Settings) -> None:
         parts.stop()
         with room.database.writing() as t:
             record(t, Event("stop"))
+        keep_head(room)
         room.database.close()
 
 
@@ -64,7 +69,7 @@ class Parts:
         from photopeak.room.work import Work
 
         self._room = room
-        chores = (complete_signed, send_due, deliver_commitments)
+        chores = (complete_signed, send_due, deliver_commitments, keep_head)
         self.work = Work(room, chores) if room.settings.work else None
         # An arrival wakes nobody: its study is due when nothing came for a while, and the work looks each second.
         self._node = Node(room) if room.settings.dicom else None
