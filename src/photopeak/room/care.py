@@ -120,8 +120,8 @@ def _check_end(t: Transaction, head: dict[str, Any], source: Path) -> None:
     last = head.get("audit_head")  # backups from before it was kept say nothing of it
     if last is not None and not stands(t, head_from(last)):
         raise PhotopeakError(
-            f"{source}: the audit trail ends before its line {last['line']}, which was its last one when the backup was "
-            "made, or that line was changed. Remedy: take another copy of the backup; this one was not brought in."
+            f"{source}: the audit trail ends before its line {last['line']}, its last one when the backup was made, "
+            "or that line was changed. Remedy: take another copy of the backup; this one was not brought in."
         )
 
 
@@ -220,7 +220,7 @@ def _end(kept: Head | None, last: Head | None, whole: bool) -> Finding:
         what,
         False,
         f"{now_at}; line {kept.line} with the hash {kept.sha256} was there and is gone",
-        f"compare the trail with a backup. Where an older one was brought back knowingly, delete {NAME} in the data folder",
+        f"compare the trail with a backup; where an older one was brought back knowingly, delete {NAME} there",
     )
 
 

@@ -186,8 +186,10 @@ def audit(messages: bool, holds: str, data: Path | None, database_url: str | Non
         raise PhotopeakError(
             f"the audit trail was changed at line {broken}. Remedy: compare it with a backup made before."
         )
-    if not whole or not held:
-        gone = f"line {kept.line}, the last one when {here.settings.data} was written," if not whole else f"hash {holds}"
+    gone = f"hash {holds}" if not held else ""
+    if kept is not None and not whole:
+        gone = f"line {kept.line}, which once was the last one,"
+    if gone:
         raise PhotopeakError(
             f"lines at the end of the audit trail are gone: {gone} is not in it. "
             "Remedy: compare it with a backup made before."

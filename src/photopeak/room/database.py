@@ -17,6 +17,9 @@ from photopeak.room.settings import without_password
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_SECONDS: Final = 60.0
+POOL: Final[dict[str, Any]] = {"pool_size": 20, "max_overflow": 40, "pool_use_lifo": True}
+"""The connection given back last is taken first: each keeps statements and pages of its own in memory, and taken in
+turn all twenty would, however few are needed."""
 
 
 class Database:
@@ -63,9 +66,9 @@ class Database:
 def _engine(url: str, sqlite: bool) -> Engine:
     try:
         if not sqlite:
-            return create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=40)
+            return create_engine(url, pool_pre_ping=True, **POOL)
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=20, max_overflow=40)
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **POOL)
     except (SQLAlchemyError, ImportError, OSError) as error:
         raise PhotopeakError(
             f"the database {without_password(url)} cannot be used: {error}. "

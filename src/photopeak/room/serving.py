@@ -18,6 +18,7 @@ from photopeak.room.app import create_app
 from photopeak.room.audit import Event, record
 from photopeak.room.audit_head import keep_head, kept_head, stands
 from photopeak.room.dicomweb import router as dicomweb
+from photopeak.room.memory import give_back
 from photopeak.room.room import Room, open_room
 from photopeak.room.schema import User
 from photopeak.room.settings import Settings, check
@@ -29,6 +30,7 @@ def serve(settings: Settings) -> None:
     """Run until told to stop."""
     check(settings)
     set_up_log(settings)
+    give_back()
     room = open_room(settings)
     if settings.demo:
         from photopeak.room.demo import prepare
