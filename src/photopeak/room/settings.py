@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     oidc_role_claim: str = Field("photopeak_role", description="Claim that names the role.")
     public_url: str = Field("", description="URL that browsers use, for OpenID Connect's way back.")
 
+    report_font: Path | None = Field(None, description="TrueType font for reports in other scripts; goes into the PDF.")
+
     log: Literal["words", "json"] = Field("words", description="Form of the log.")
 
     @property
@@ -146,6 +148,8 @@ def check(settings: Settings) -> None:
         path: Path | None = getattr(settings, name)
         if path is not None and not path.is_file():
             raise PhotopeakError(f"{path} is no file. Remedy: name the PEM file.")
+    if settings.report_font is not None and not settings.report_font.is_file():
+        raise PhotopeakError(f"report_font: {settings.report_font} is no file. Remedy: name a TrueType font.")
 
 
 def described(settings: Settings) -> list[tuple[str, str, str, str]]:
