@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from starlette.exceptions import HTTPException as StarletteError
 
 from photopeak import __version__
 from photopeak.core import PhotopeakError
-from photopeak.room.access import Rate, address_of, caller_of, token_of
+from photopeak.room.access import Rate, address_of, bearer_of, caller_of, token_of
 from photopeak.room.answers import refusal
 from photopeak.room.api import (
     admin,
@@ -173,11 +174,14 @@ def ready(request: Request) -> dict[str, str]:
 
 @watching.get("/metrics")
 def metrics(request: Request) -> PlainTextResponse:
-    """Figures for Prometheus; for an administrator's session, or for this machine where no proxy stands before it."""
+    """Figures for Prometheus: for who shows the token, for an administrator's session, or for this machine where no
+    proxy stands before it."""
+    given, token = bearer_of(request), request.app.state.room.settings.metrics_token
+    known = bool(token) and secrets.compare_digest(given.encode(), token.encode())
     # Behind a proxy on this machine that does not say whom it speaks for, everybody has this machine's address.
     behind = request.app.state.room.settings.behind_proxy
     near = not behind and address_of(request) in ("127.0.0.1", "::1", "testclient")
-    if not near and not caller_of(request).may("administer"):
+    if not known and not near and not caller_of(request).may("administer"):
         raise HTTPException(403, "Only an administrator sees the metrics from elsewhere.")
     figures: Metrics = request.app.state.metrics
     with request.app.state.room.database.reading() as t:
