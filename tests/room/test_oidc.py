@@ -304,7 +304,7 @@ def test_a_person_who_is_refused_reads_a_page_with_the_remedy(one: Browser, room
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["cache-control"] == "no-store"
     assert "The issuer refused: &#x27;&lt;script&gt;" in answer.text
-    assert "What helps: sign in again from the reading room&#x27;s first page." in answer.text
+    assert "What helps: tell whoever runs the hospital&#x27;s sign-in" in answer.text
     assert 'href="/"' in answer.text
     assert "<script" not in answer.text
     elsewhere = one.client.get("/api/worklist", headers=asks)  # as a bookmark would, after the session's end

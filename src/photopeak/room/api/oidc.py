@@ -48,6 +48,7 @@ KEY_FACT: Final = "oidc_cookie_key"
 Given = Annotated[str, Query(max_length=4096)]
 
 
+DENIED: Final = "sign in again and allow it, or ask whoever runs the hospital's sign-in to let you in."
 AGAIN: Final = "sign in again from the reading room's first page."
 TELL: Final = "tell whoever runs the hospital's sign-in, or sign in with a name and password of the reading room."
 
@@ -177,7 +178,7 @@ def come_back(request: Request, code: Given = "", state: Given = "", error: Give
     room, address = room_of(request), address_of(request)
     try:
         if error:
-            raise Refused(f"The issuer refused: {error!r}.")
+            raise Refused(f"The issuer refused: {error!r}.", DENIED if error == "access_denied" else TELL)
         flow = _flow(room, request.cookies.get(FLOW_COOKIE, ""), state)
         issuer = _issuer(request)
         issuer.take(state)
