@@ -9,12 +9,14 @@ from xml.etree import ElementTree as Xml
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.testing import capture_logs
 
 from photopeak.core import PhotopeakError
 from photopeak.room.audit import EVENTS, FIRST, Event, as_message, broken_at, lines, record
 from photopeak.room.audit_head import NAME, head_of, keep_head, kept_head, known, stands
 from photopeak.room.room import Room
 from photopeak.room.schema import Audit
+from photopeak.room.serving import _look_at_trail
 from tests.room.node_peers import make_room, together
 
 #: PS3.16 CID 400, Audit Event ID
@@ -124,6 +126,19 @@ def test_an_end_that_was_cut_off_is_found(room: Room) -> None:
     assert keep_head(room) == 0
     assert kept_head(room.settings.data) == last
     assert not whole(room)
+
+
+def test_a_start_tells_of_an_end_that_is_gone_and_goes_on(room: Room) -> None:
+    with capture_logs() as told:
+        _look_at_trail(room)
+    assert told == []
+    forge(room, "DELETE FROM audit WHERE id > 3")
+    for spoil in ("", "[]"):
+        if spoil:
+            (room.settings.data / NAME).write_text(spoil)
+        with capture_logs() as told:
+            _look_at_trail(room)
+        assert [(x["event"], x["log_level"]) for x in told] == [("audit trail", "error")]
 
 
 def test_a_head_goes_on_with_the_trail(room: Room) -> None:

@@ -209,6 +209,10 @@ def test_the_command_line_tells_of_lines_that_are_gone_from_the_end(room: Room) 
         connection.execute(text("DELETE FROM audit WHERE id = 2"))
     assert "line 2" in str(run("audit", *where).exception)
     assert "WRONG end of the audit trail: line 1" in run("doctor", *where).output
+    (room.settings.data / NAME).write_text("[]")
+    spoilt = run("doctor", *where).output
+    assert "does not say how far the audit trail had come" in spoilt
+    assert "objects: 3 named" in spoilt  # the rest was looked at all the same
     (room.settings.data / NAME).unlink()
     told(run("audit", *where))
     assert noted in str(run("audit", "--holds", noted, *where).exception)

@@ -186,11 +186,11 @@ def _disk(settings: Settings) -> Finding:
 
 def _contents(database: Database, settings: Settings) -> Iterator[Finding]:
     objects = Objects(settings.objects)
+    kept, fault = None, ""
     try:
         kept = kept_head(settings.data)
     except PhotopeakError as error:
-        yield Finding("end of the audit trail", False, str(error), "see above")
-        return
+        fault = str(error)
     try:
         with database.reading() as t:
             names = {*t.scalars(select(Instance.sha256)), *t.scalars(select(Version.sha256))}
@@ -205,7 +205,7 @@ def _contents(database: Database, settings: Settings) -> Iterator[Finding]:
     )
     words = "unbroken" if line is None else f"changed at line {line}"
     yield Finding("audit trail", line is None, words, "compare it with a backup made before")
-    yield _end(kept, last, whole)
+    yield Finding("end of the audit trail", False, fault, "see above") if fault else _end(kept, last, whole)
 
 
 def _end(kept: Head | None, last: Head | None, whole: bool) -> Finding:

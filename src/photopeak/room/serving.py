@@ -44,10 +44,8 @@ def serve(settings: Settings) -> None:
     try:
         parts.start()
         with room.database.writing() as t:
-            if not stands(t, kept_head(settings.data)):
-                LOG.error("the end of the audit trail is missing", remedy="photopeak room doctor")
             record(t, Event("start", details={"address": address}))
-        keep_head(room)
+        _look_at_trail(room)
         print(f"Photopeak reading room: {address}", flush=True)
         if parts.dicom_port:
             print(f"DICOM node: {settings.ae_title} at {settings.dicom_host}:{parts.dicom_port}", flush=True)
@@ -56,8 +54,20 @@ def serve(settings: Settings) -> None:
         parts.stop()
         with room.database.writing() as t:
             record(t, Event("stop"))
-        keep_head(room)
+        _look_at_trail(room)
         room.database.close()
+
+
+def _look_at_trail(room: Room) -> None:
+    """Keep how far the audit trail has come; where its end is gone that is told, and the room works on."""
+    try:
+        with room.database.reading() as t:
+            words = "" if stands(t, kept_head(room.settings.data)) else "lines at its end are gone"
+        keep_head(room)
+    except PhotopeakError as error:
+        words = str(error)
+    if words:
+        LOG.error("audit trail", error=words, remedy="photopeak room doctor")
 
 
 class Parts:
