@@ -24,7 +24,7 @@ def main() -> None:
 
     from tests.room.hostile_requests import Sweep, hostile_people
 
-    examples = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    examples = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 20_241_121
     figures = {}
     failures: list[str] = []
