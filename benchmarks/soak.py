@@ -6,9 +6,7 @@
 The load: four studies a minute arrive over DICOM, and ten readers each look at the worklist every two seconds, open
 a study every ten (its pictures, one plane, the network's reading) and save a draft of it. The resident memory of the
 server and its children is sampled each second. Its growth is the slope of a least-squares line from the second minute
-on, when the process that reads has been started and the caches begin to fill; ask: less than 1 MB a minute. The cache
-of pictures fills by design until it is full (768 MiB), so that each study that is opened for the first time adds its
-pixels: ``growth_without_pictures`` takes the cache's share away, by a count of the studies opened and their size.
+on, when the process that reads has been started; ask: less than 1 MB a minute.
 """
 
 from __future__ import annotations
@@ -72,8 +70,6 @@ class Load:
         self.samples: list[tuple[float, float, float]] = []
         """Seconds since the beginning, and bytes of the server and of its children."""
         self.errors: list[str] = []
-        self.opened: dict[int, float] = {}
-        """Seconds at which each study was first opened."""
         self.sent = self.saved = self.looks = 0
 
     def run(self) -> None:
@@ -126,7 +122,6 @@ class Load:
         reader.ask("GET", f"{path}/pictures")
         reader.ask("GET", f"{path}/pictures/0/plane")
         reader.ask("GET", f"{path}/network")
-        self.opened.setdefault(key, time.monotonic() - self.begin)
         mine = reader.ask("GET", f"{path}/read")["read"]
         document = {"metastasis": "unsure", "arthritis": "no", "marks": [], "comment": "so far nothing"}
         form = {"version": mine["version"] if mine else 0, "document": document, "active_seconds": 10.0}
@@ -138,25 +133,16 @@ class Load:
         late = samples[:, 0] >= min(120.0, samples[-1, 0] / 2)
         minutes, server, children = samples[late, 0] / 60, samples[late, 1] / MB, samples[late, 2] / MB
         half = len(minutes) // 2
-        opened = np.array(sorted(self.opened.values()))
-        pictures = np.searchsorted(opened, samples[late, 0]) * self._picture_mb()
         says = "of the server and its children, least squares from the second minute on"
         return {
             "growth": figure(slope(minutes, server + children), "MB/min", ask=ASK_MB_PER_MIN, says=says),
             "growth_of_server": figure(slope(minutes, server), "MB/min"),
             "growth_of_children": figure(slope(minutes, children), "MB/min"),
-            "growth_without_pictures": figure(
-                slope(minutes, server + children - pictures),
-                "MB/min",
-                ask=ASK_MB_PER_MIN,
-                says="without the pixels of the studies opened for the first time, which a bounded cache keeps",
-            ),
             "growth_late": figure(
-                slope(minutes[half:], (server + children - pictures)[half:]),
+                slope(minutes[half:], (server + children)[half:]),
                 "MB/min",
                 says="the same over the last half alone: what still grows when the pools have filled",
             ),
-            "picture_cache": figure(float(pictures[-1]), "MB", says="pixels kept at the end, of at most 805 MB"),
             "memory": figure(list(server + children), "MB"),
             "memory_at_end": figure(float((server + children)[-30:].mean()), "MB"),
             "studies_sent": figure(self.sent, "studies"),
@@ -164,13 +150,6 @@ class Load:
             "drafts_saved": figure(self.saved, "requests"),
             "errors": figure(len(self.errors), "threads", ask=0, first=self.errors[0][:200] if self.errors else ""),
         }
-
-    def _picture_mb(self) -> float:
-        """What one study's pixels take."""
-        import pydicom
-        from pydicom.filebase import DicomBytesIO
-
-        return pydicom.dcmread(DicomBytesIO(self.scans[0])).pixel_array.nbytes / MB
 
 
 def slope(minutes: np.ndarray, mb: np.ndarray) -> float:

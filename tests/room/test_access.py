@@ -289,3 +289,19 @@ def test_made_up_tokens_count_as_the_address_they_come_from() -> None:
 def test_further_routers_are_gone_through_where_they_are(people: People) -> None:
     paths = {r.path for r in routes_of(people.app)}
     assert bool(other_routers()) == any(p.startswith("/dicomweb") for p in paths)
+
+
+def test_prometheus_shows_its_token(tmp_path: Path) -> None:
+    token = "0123456789abcdef" * 2
+    made = People(tmp_path, behind_proxy=True, metrics_token=token)
+    app = create_app(made.room)
+    far = browser(app, client=("203.0.113.7", 40000))
+
+    def status(given: str, path: str = "/metrics") -> int:
+        return int(far.ask("GET", path, headers={"Authorization": f"Bearer {given}"}).status_code)
+
+    assert status(token) == 200
+    assert "room_requests" in far.ask("GET", "/metrics", headers={"Authorization": f"Bearer {token}"}).text
+    assert [status(wrong) for wrong in ("", token[:-1], token + "0", token.upper())] == [401] * 4
+    assert status(token, "/api/worklist") == 401  # it opens nothing else
+    made.room.database.close()

@@ -9,10 +9,14 @@ from xml.etree import ElementTree as Xml
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.testing import capture_logs
 
+from photopeak.core import PhotopeakError
 from photopeak.room.audit import EVENTS, FIRST, Event, as_message, broken_at, lines, record
+from photopeak.room.audit_head import NAME, head_of, keep_head, kept_head, known, stands
 from photopeak.room.room import Room
 from photopeak.room.schema import Audit
+from photopeak.room.serving import _look_at_trail
 from tests.room.node_peers import make_room, together
 
 #: PS3.16 CID 400, Audit Event ID
@@ -97,6 +101,58 @@ def test_a_line_that_was_taken_out_is_found(room: Room) -> None:
 def test_the_first_line_cannot_be_taken_out_either(room: Room) -> None:
     forge(room, "DELETE FROM audit WHERE id = 1")
     assert broken(room) == 2
+
+
+def whole(room: Room) -> bool:
+    with room.database.reading() as t:
+        return stands(t, kept_head(room.settings.data))
+
+
+def test_an_end_that_was_cut_off_is_found(room: Room) -> None:
+    assert keep_head(room) == 1
+    assert keep_head(room) == 0  # nothing came since
+    with room.database.reading() as t:
+        last = head_of(t)
+    assert last is not None
+    assert (last.line, whole(room)) == (5, True)
+    forge(room, "DELETE FROM audit WHERE id > 3")
+    assert broken(room) is None  # the chain alone does not show it
+    assert not whole(room)
+    with room.database.writing() as t:
+        assert not known(t, last.sha256)
+        for i in range(9):  # nor does it help to write other lines in their place
+            record(t, Event("view", f"reader {i}", "2.25.9"))
+    assert broken(room) is None
+    assert keep_head(room) == 0
+    assert kept_head(room.settings.data) == last
+    assert not whole(room)
+
+
+def test_a_start_tells_of_an_end_that_is_gone_and_goes_on(room: Room) -> None:
+    with capture_logs() as told:
+        _look_at_trail(room)
+    assert told == []
+    forge(room, "DELETE FROM audit WHERE id > 3")
+    for spoil in ("", "[]"):
+        if spoil:
+            (room.settings.data / NAME).write_text(spoil)
+        with capture_logs() as told:
+            _look_at_trail(room)
+        assert [(x["event"], x["log_level"]) for x in told] == [("audit trail", "error")]
+
+
+def test_a_head_goes_on_with_the_trail(room: Room) -> None:
+    assert whole(room)  # nothing was kept yet
+    keep_head(room)
+    with room.database.writing() as t:
+        record(t, Event("view", "ada"))
+    assert keep_head(room) == 1
+    kept = kept_head(room.settings.data)
+    assert kept is not None
+    assert kept.line == 6
+    (room.settings.data / NAME).write_text("{}")
+    with pytest.raises(PhotopeakError, match="does not say how far"):
+        kept_head(room.settings.data)
 
 
 def test_a_line_that_was_put_in_is_found(room: Room) -> None:

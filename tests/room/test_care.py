@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from photopeak.core import PhotopeakError
 from photopeak.room.accounts import add_user
 from photopeak.room.audit import Event, broken_at, record
+from photopeak.room.audit_head import NAME, keep_head
 from photopeak.room.care import backup, examine, restore
 from photopeak.room.commands import room as command
 from photopeak.room.room import Room, open_room
@@ -193,6 +194,38 @@ def test_the_command_line_shows_the_trail_and_where_it_was_broken(room: Room) ->
     sick = run("doctor", *where)
     assert "WRONG audit trail" in sick.output
     assert isinstance(sick.exception, PhotopeakError)
+
+
+def test_the_command_line_tells_of_lines_that_are_gone_from_the_end(room: Room) -> None:
+    where = ("--data", room.settings.data)
+    assert "WRONG end of the audit trail" in run("doctor", *where).output  # the room was never started
+    keep_head(room)
+    well = run("doctor", *where).output
+    assert "ok    end of the audit trail: line 2" in well
+    noted = well.partition("end of the audit trail: line 2, hash ")[2][:64]
+    told(run("audit", "--holds", noted, *where))
+    with room.database.engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER audit_delete"))
+        connection.execute(text("DELETE FROM audit WHERE id = 2"))
+    assert "line 2" in str(run("audit", *where).exception)
+    assert "WRONG end of the audit trail: line 1" in run("doctor", *where).output
+    (room.settings.data / NAME).write_text("[]")
+    spoilt = run("doctor", *where).output
+    assert "does not say how far the audit trail had come" in spoilt
+    assert "objects: 3 named" in spoilt  # the rest was looked at all the same
+    (room.settings.data / NAME).unlink()
+    told(run("audit", *where))
+    assert noted in str(run("audit", "--holds", noted, *where).exception)
+
+
+def test_a_backup_whose_trail_was_cut_off_is_refused(room: Room, tmp_path: Path) -> None:
+    backup(room, tmp_path / "backup")
+    trail = tmp_path / "backup" / "tables" / "audit.jsonl"
+    trail.write_text(trail.read_text().splitlines(keepends=True)[0])
+    other = make_room(tmp_path / "second")
+    with pytest.raises(PhotopeakError, match="ends before its line 2"):
+        restore(tmp_path / "backup", other)
+    assert all(not rows for rows in everything(other).values())
 
 
 def test_a_setting_that_is_none_says_which(tmp_path: Path) -> None:

@@ -1,107 +1,66 @@
-"""Requests that nobody means well with: whatever is sent, the room answers in its own words and goes on."""
+"""Requests that nobody means well with: whatever is sent, the room answers in its own words and goes on.
+
+Every route is called here with a few generated requests; ``benchmarks/run hostile`` sends many.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections import Counter
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
-from schemathesis.config import SchemathesisConfig
+from structlog.testing import capture_logs
 
 from photopeak.room.accounts import ROLES
-from photopeak.room.app import SECURITY, create_app, openapi_of
+from photopeak.room.app import SECURITY, create_app
 from photopeak.room.bodies import SMALL
 from photopeak.room.schema import Patient, Study
-from photopeak.room.several_readers import start_cohort
-from tests.room.node_peers import image, make_room, put
-from tests.room.room_people import PASSWORD, Browser, People, browser, routes_of
+from tests.room.hostile_requests import Sweep, has_security, hostile_people
+from tests.room.node_peers import make_room
+from tests.room.room_people import CHANGES, PASSWORD, People, browser, routes_of
 
 pytestmark = pytest.mark.untraced
-
-EXAMPLES = 15
-THERE = {"key": 1, "study": 1, "report": 1, "number": 0, "sha256": "0" * 64}
-"""Parameters of paths under which there is something."""
-THERE_IN_DICOMWEB = {"study": "2.25.11", "series": "2.25.211", "sop": "2.25.3111", "numbers": "1"}
-ROLES_USED = ("administrator", "physician")
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
-    made = People(tmp_path_factory.mktemp("hostile"), requests_per_minute=10**6, max_upload_mb=2)
-    made.app.state.stopping = True  # the stream of events ends at once
-    for study in (1, 2):
-        put(made.room, image(1, study=study))
-    with made.room.database.writing() as t:
-        start_cohort(t, "one", False, made.keys["physician"], [1, 2], [made.keys["physician"]])
+    made = hostile_people(tmp_path_factory.mktemp("hostile"))
     yield made
     made.room.database.close()
 
 
-def operations(people: People) -> list[Any]:
-    config = SchemathesisConfig.from_dict({"generation": {"allow-x00": True, "with-security-parameters": False}})
-    schema = schemathesis.openapi.from_dict(openapi_of(people.app), config=config)
-    return [found.ok() for found in schema.get_all_operations()]
-
-
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_no_generated_request_is_more_than_the_room_can_answer(people: People, mode: GenerationMode) -> None:
-    rules = {(r.method, r.path.replace(":path}", "}")): r.needs for r in routes_of(people.app)}
-    found, statuses = operations(people), Counter[int]()
-    assert len(found) > 45
-    for operation in found:
-        if mode is GenerationMode.NEGATIVE and not (list(operation.iter_parameters()) or len(operation.body)):
-            continue  # there is nothing in it to be wrong
-        needs = rules[operation.method.upper(), operation.path]
-        roles = [role for role in ROLES_USED if set(needs) <= ROLES[role]]
-        statuses += fuzz(people, operation, mode, roles)
-    assert statuses[200 if mode is GenerationMode.POSITIVE else 422] > 100, "the requests did not come far enough"
+    found = Sweep(people, mode, examples=2)
+    found.run()
+    assert found.called == found.callable
+    assert len(found.called) > 45
+    far = found.statuses[200 if mode is GenerationMode.POSITIVE else 422]
+    assert far > len(found.called) / 4, "the requests did not come far enough"
 
 
-def fuzz(people: People, operation: Any, mode: GenerationMode, roles: list[str]) -> Counter[int]:
-    """How often each status came; none may be a failure of the room's."""
-    statuses: Counter[int] = Counter()
-    known = THERE_IN_DICOMWEB if operation.path.startswith("/dicomweb") else THERE
-    there = {p.name: known[p.name] for p in operation.path_parameters if p.name in known}
-    given_path = {"path_parameters": there} if there and mode is GenerationMode.POSITIVE else {}
+WORDS = ("..%2f..%2fetc%2fpasswd", "%00", "%ed%a0%80", "%e2%80%ae%3Cscript%3E", "9" * 400)
 
-    @settings(max_examples=EXAMPLES, database=None, suppress_health_check=list(HealthCheck))
-    @given(operation.as_strategy(generation_mode=mode, **given_path), st.sampled_from(roles))
-    def one(case: Any, role: str) -> None:
-        answer = send(people.sign_in(role), case)
-        statuses[answer.status_code] += 1
-        assert answer.status_code < 500, (operation.label, role, answer.request.content[:2000], answer.text)
-        assert answer.status_code != 401 or operation.label == "POST /api/session", operation.label
+
+@pytest.mark.parametrize("word", WORDS, ids=("way out", "NUL", "lone surrogate", "script", "long"))
+@pytest.mark.usefixtures("pages")
+def test_every_route_takes_any_word_in_its_path_its_query_and_its_body(people: People, word: str) -> None:
+    routes = routes_of(people.app)
+    assert len(routes) > 80
+    for route in routes:
+        path = re.sub(r"\{[^}]*\}", word, route.path)
+        query = "&".join(f"{name}={word}" for name in ("search", "sort", "before", "day", "PatientID", "frame", word))
+        more = {"content": unquote_to_bytes(word)} if route.method in CHANGES else {}
+        role = next(r for r in ("administrator", "physician") if set(route.needs) <= ROLES[r])
+        answer = people.sign_in(role).ask(route.method, f"{path}?{query}", **more)
+        assert answer.status_code < 500, (route, answer.text)
+        assert "script>" not in answer.text or answer.headers["content-type"] == "application/json", route
         has_security(answer)
-
-    with contextlib.suppress(Unsatisfiable):  # where every text is right, none is wrong
-        one()
-    return statuses
-
-
-def send(one: Browser, case: Any) -> Any:
-    words = case.as_transport_kwargs(base_url="http://testserver")
-    headers = {**words["headers"], "X-CSRF-Token": one.csrf}
-    headers.pop("Authorization", None)
-    headers.pop("Cookie", None)
-    more = {k: words[k] for k in ("json", "params") if words.get(k) is not None}
-    data = words.get("data")
-    if data is not None:
-        more["content"] = data if isinstance(data, bytes | str) else json.dumps(data)
-    return one.client.request(words["method"], words["url"], headers=headers, **more)
-
-
-def has_security(answer: Any) -> None:
-    for name, value in SECURITY.items():
-        assert answer.headers[name] == value
 
 
 def test_every_answer_forbids_what_pages_do_not_need(people: People) -> None:
@@ -129,7 +88,9 @@ def test_what_nobody_foresaw_is_told_to_the_log_alone(people: People, monkeypatc
         raise ZeroDivisionError("the inside of the room")
 
     monkeypatch.setattr("photopeak.room.api.worklist._matching", fail)
-    answer = people.sign_in("physician").ask("GET", "/api/worklist")
+    with capture_logs() as told:
+        answer = people.sign_in("physician").ask("GET", "/api/worklist")
+    assert [(x["event"], x["error"]) for x in told] == [("unexpected", "the inside of the room")]
     assert answer.status_code == 500
     assert "inside" not in answer.text
     has_security(answer)

@@ -296,6 +296,22 @@ def test_what_the_issuer_refuses_is_told(one: Browser, room: Room) -> None:
     refused(one, room, come_back(one, {"error": "access_denied"}), "access_denied")
 
 
+def test_a_person_who_is_refused_reads_a_page_with_the_remedy(one: Browser, room: Room) -> None:
+    asks = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    words = {"error": "<script>alert(1)</script>"}
+    answer = one.client.get("/api/oidc/return", params=words, headers=asks, follow_redirects=False)
+    assert answer.status_code == 403
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["cache-control"] == "no-store"
+    assert "The issuer refused: &#x27;&lt;script&gt;" in answer.text
+    assert "What helps: tell whoever runs the hospital&#x27;s sign-in" in answer.text
+    assert 'href="/"' in answer.text
+    assert "<script" not in answer.text
+    elsewhere = one.client.get("/api/worklist", headers=asks)  # as a bookmark would, after the session's end
+    assert elsewhere.status_code == 401
+    assert "You are not signed in" in elsewhere.text
+
+
 def test_an_issuer_that_is_gone_or_another(tmp_path: Path, issuer: LocalIssuer) -> None:
     for i, url in enumerate(("http://127.0.0.1:9", f"{issuer.url}/")):
         words = {"oidc_issuer": url, "oidc_client_id": CLIENT, "public_url": "http://testserver"}

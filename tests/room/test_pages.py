@@ -7,19 +7,21 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from sqlalchemy import select
 
 from photopeak.dicom import write
 from photopeak.dicom.labelme import Mark, write_labelme
 from photopeak.patients.bone_scan import BoneScan
 from photopeak.patients.protocol import Clinic
-from photopeak.room.room import open_room
+from photopeak.room.room import Room, open_room
+from photopeak.room.schema import Report, Study
 from photopeak.room.settings import Settings
 from tests.room.node_peers import image as small
 from tests.room.node_peers import put
 from tests.room.running import Served, prepared, served
 from tests.room.running import wait_for as wait
 from tests.room.test_story import Reader, browser  # noqa: F401
-from tests.room.two_images import NAMES, image
+from tests.room.two_images import CALLED, NAMES, image
 
 PEOPLE = {"ames": "physician", "frey": "administrator"}
 JANE = {"PatientName": "Doe^Jane", "PatientBirthDate": "19600102", "StudyDate": "20260302"}
@@ -36,9 +38,23 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         filled.receive(image(scan.read_bytes(), number), "CAMERA")
     put(filled, small(1, study=2, PatientID="4711", IssuerOfPatientID="North", AccessionNumber="ACC2", **JANE))
     put(filled, small(1, study=3, PatientID="4711", IssuerOfPatientID="South", AccessionNumber="ACC3", **JANE))
+    sign_earlier(filled, dict(zip(CALLED, (1.25, 3.5), strict=True)))
     filled.database.close()
     with served(data) as running:
         yield running
+
+
+def sign_earlier(room: Room, indices: dict[str, float]) -> None:
+    """A study of the first patient's from long ago, with a signed report that has an index of each image."""
+    put(room, small(1, study=4, PatientID="before", StudyDate="20200102"))
+    with room.database.writing() as t:
+        here, old = t.get(Study, 1), t.scalar(select(Study).where(Study.study_date == "20200102"))
+        assert here is not None
+        assert old is not None
+        old.patient_key = here.patient_key
+        report = Report(study_key=old.id, number=1, state="signed", author_key=1, created_at=old.first_at)
+        report.document = {"bone_scan_index_percent": indices[CALLED[0]], "indices_percent": indices}
+        t.add(report)
 
 
 def test_two_images_are_read_side_by_side(room: Served, browser: Browser) -> None:  # noqa: F811
@@ -53,6 +69,9 @@ def test_two_images_are_read_side_by_side(room: Served, browser: Browser) -> Non
     assert [page.locator(".reading-of .of").nth(i).inner_text() for i in (0, 1)] == [
         "NM Early whole body", "NM Late whole body"
     ]  # fmt: skip
+    trends = [page.locator(".reading-of .index svg").nth(i).get_attribute("aria-label") or "" for i in (0, 1)]
+    assert ["1.25 %" in trends[0], "3.50 %" in trends[0]] == [True, False]  # early beside early
+    assert ["1.25 %" in trends[1], "3.50 %" in trends[1]] == [False, True]
     rows = page.locator(".marks-list li")
     said = ames.ask("GET", "/api/studies/1/network")["body"]
     numbers = [len(d["reading"]["findings"]) for d in said["documents"]]

@@ -6,10 +6,12 @@ import datetime as dt
 import re
 import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from photopeak.core import PhotopeakError
 from photopeak.core.report import SECTIONS, Report, SignedLesion, SignedReport
 from photopeak.room.key_images import grey
 from photopeak.room.pdf import DRAFT, FOOTER, report_pdf
@@ -97,6 +99,70 @@ def test_the_same_report_gives_the_same_bytes(signed: SignedReport, monkeypatch:
     monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
     assert report_pdf(signed, named, PICTURES, SPACING) == first
     assert first.startswith(b"%PDF-")
+
+
+EASTERN = {
+    "STSong-Light": "多发骨转移可能。",
+    "HeiseiKakuGo-W5": "骨シンチグラフィの所見",
+    "HYGothic-Medium": "골전이가 의심됩니다",
+}
+
+
+def shown_as(pdf: bytes, text: str) -> bool:
+    """Whether a text stands on a page in one of PDF's own eastern fonts, whose codes are those of UCS-2."""
+    codes = text.encode("utf-16-be").decode("latin-1")
+    octal = "".join(c if " " <= c <= "~" and c != "\\" else f"\\{ord(c):03o}" for c in codes)
+    return any(octal.encode() in page.encode("cp1252", "replace") for page in pages(pdf))
+
+
+@pytest.mark.parametrize(("font", "text"), EASTERN.items(), ids=["Chinese", "Japanese", "Korean"])
+def test_eastern_text_is_on_the_page_in_the_font_of_its_script(signed: SignedReport, font: str, text: str) -> None:
+    said = dataclasses.replace(signed, sections={"findings": text}, signer_name=text)
+    pdf = report_pdf(said, {**PATIENT, "name": text}, PICTURES, SPACING)
+    assert f"/BaseFont /{font}".encode() in pdf
+    assert {other for other in EASTERN if f"/BaseFont /{other}".encode() in pdf} == {font}
+    for stretch in text.replace(" ", "\n").split("\n"):
+        assert shown_as(pdf, stretch), stretch
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A TrueType font with a square for 骨 and for 골, as small as one can be."""
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for point in ((0, 900), (900, 900), (900, 0)):
+        pen.lineTo(point)
+    pen.closePath()
+    names = [".notdef", "bone", "gol"]
+    made = FontBuilder(1000, isTTF=True)
+    made.setupGlyphOrder(names)
+    made.setupCharacterMap({ord("骨"): "bone", ord("골"): "gol"})
+    made.setupGlyf(dict.fromkeys(names, pen.glyph()))
+    made.setupHorizontalMetrics(dict.fromkeys(names, (1000, 0)))
+    made.setupHorizontalHeader(ascent=900, descent=-100)
+    made.setupNameTable({"familyName": "Square", "styleName": "Regular", "psName": "Square"})
+    made.setupOS2()
+    made.setupPost()
+    made.save(str(tmp_path / "square.ttf"))
+    return tmp_path / "square.ttf"
+
+
+def test_a_font_of_ones_own_goes_into_the_file(signed: SignedReport, own: Path, tmp_path: Path) -> None:
+    bones, ours = dataclasses.replace(signed, sections={"findings": "骨 골"}), re.compile(rb"/BaseFont /\w+\+Square")
+    pdf = report_pdf(bones, PATIENT, PICTURES, SPACING, font=own)
+    assert ours.search(pdf)
+    assert b"/FontFile2" in pdf
+    assert not any(f"/BaseFont /{font}".encode() in pdf for font in EASTERN)
+    other = report_pdf(dataclasses.replace(bones, sections={"findings": "骨多"}), PATIENT, PICTURES, SPACING, font=own)
+    assert ours.search(other)
+    assert b"/BaseFont /STSong-Light" in other  # for what one's own font lacks
+    assert not ours.search(report_pdf(bones, PATIENT, PICTURES, SPACING))
+    (tmp_path / "none.ttf").write_bytes(b"no font")
+    with pytest.raises(PhotopeakError, match="no page can be set"):
+        report_pdf(bones, PATIENT, PICTURES, SPACING, font=tmp_path / "none.ttf")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import pydicom
 import pytest
 from sqlalchemy import select
 
-from photopeak.room.reporting import complete_signed
+from photopeak.core import Image
+from photopeak.room.display import Picture
+from photopeak.room.reporting import _indices, complete_signed
 from photopeak.room.schema import Destination, Instance, Outgoing, Report, Study
 from tests.room.node_peers import add_destination, audited, count, image, put
 from tests.room.one_patient import receive_patient, simulated
@@ -84,6 +86,7 @@ def test_a_draft_of_who_saw_the_network_says_so(desk: Desk) -> None:
     document = desk.draft()["document"]
     assert document["bundle"] == "bone-scan"
     assert document["bone_scan_index_percent"] == 0.0
+    assert list(document["indices_percent"].values()) == [0.0]  # of the one image, by its title
     assert "network's reading" in document["sections"]["conclusion"]
 
 
@@ -101,6 +104,38 @@ def test_a_draft_is_compared_with_what_was_signed_before_under_a_merged_id(desk:
         t.add(report)
     desk.read()
     assert ("1999-01-02" in desk.draft()["document"]["sections"]["comparison"]) == same
+
+
+def test_each_image_of_an_earlier_study_keeps_its_index(desk: Desk) -> None:
+    put(desk.room, image(StudyDate="19990102", PatientID="1"))
+    with desk.room.database.writing() as t:
+        old, here = t.get(Study, 2), t.get(Study, desk.study)
+        assert old is not None
+        assert here is not None
+        old.patient_key = here.patient_key
+        report = Report(study_key=2, number=1, state="signed", author_key=desk.who.key, created_at=old.first_at)
+        report.document = {"bone_scan_index_percent": 1.5, "indices_percent": {"Early": 1.5, "Late": 2.5}}
+        t.add(report)
+    [other] = desk.who.ask("GET", f"/api/studies/{desk.study}").json()["others"]
+    assert (other["signed_index"], other["signed_indices"]) == (1.5, {"Early": 1.5, "Late": 2.5})
+
+
+def test_indices_go_by_the_titles_of_images() -> None:
+    def read(image: str, index: float | None) -> dict[str, Any]:
+        place = {"sop": image, "frame": 1, "rows": 1, "columns": 1, "spacing_mm": [1.0, 1.0]}
+        return {"reading": {"bone_scan_index_percent": index, "sources": [image]}, "views": {"anterior": place}}
+
+    shown = [_picture("2.25.1", "Early"), _picture("2.25.2", "Late"), _picture("2.25.3", "Spot")]
+    documents = [read("2.25.2", 2.5), read("2.25.1", 1.5), read("2.25.3", None)]
+    assert _indices(documents, shown) == {"Early": 1.5, "Late": 2.5}
+    twins = [_picture("2.25.1", "Whole body"), _picture("2.25.2", "Whole body")]
+    assert _indices(documents, twins) == {"Whole body": 1.5}  # the first one's
+
+
+def _picture(name: str, title: str) -> Picture:
+    counts = simulated()["counts"]
+    assert isinstance(counts, Image)
+    return Picture(title, "NM", "planar", counts, {}, name=name)
 
 
 def test_a_draft_is_edited_version_by_version(desk: Desk) -> None:

@@ -198,3 +198,16 @@ def test_adding_somebody_is_in_the_audit_trail(tmp_path: Path) -> None:
     assert "administer" in shown.output
     assert "ada" in shown.output
     assert "long enough" not in shown.output
+
+
+def test_a_token_for_the_metrics_is_long_and_never_shown() -> None:
+    with pytest.raises(PhotopeakError, match="METRICS_TOKEN is short"):
+        check(Settings(metrics_token="prometheus"))
+    token = "0123456789abcdef" * 2
+    check(Settings(metrics_token=token))
+    assert token not in str(described(Settings(metrics_token=token)))
+
+
+def test_a_font_for_reports_is_a_file(tmp_path: Path) -> None:
+    with pytest.raises(PhotopeakError, match="report_font"):
+        check(Settings(report_font=tmp_path / "none.ttf"))

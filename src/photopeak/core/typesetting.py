@@ -1,22 +1,30 @@
 """Text from outside on a page: every character is shown as itself, in a font that has it, and never as markup.
 
 The page's own font is Helvetica, which every viewer has. What it lacks is set in DejaVu Sans, which goes into the
-file; Chinese, Japanese and Korean in the fonts that PDF defines for them. What no font has is written as its number.
+file; Chinese, Japanese and Korean in the fonts that PDF defines for them (ISO 32000-1, 9.7.5.2), which a viewer takes
+from its machine and leaves blank where there are none. A font of one's own (``own_font``) goes into the file and is
+seen everywhere. What no font has is written as its number.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
+from photopeak.core.errors import PhotopeakError
+
 LATIN: Final = "Helvetica"
 BOLD: Final = "Helvetica-Bold"
 WIDE: Final = "PhotopeakWide"
+OWN: Final = "PhotopeakOwn"
 JAPANESE: Final = "HeiseiKakuGo-W5"
 KOREAN: Final = "HYGothic-Medium"
 CHINESE: Final = "STSong-Light"
@@ -26,6 +34,40 @@ _RTL: Final = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]"
 _RIGHT_TO_LEFT: Final = re.compile(f"{_RTL}+(?: +{_RTL}+)*")
 """Hebrew and Arabic: a page is set from left to right, so these are turned round."""
 _HANGUL: Final = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
+
+
+_own: ContextVar[Mapping[int, int]] = ContextVar("own font", default={})  # noqa: B039 - never changed
+"""The characters of the font that ``own_font`` names."""
+
+
+@contextmanager
+def own_font(path: Path | None) -> Iterator[None]:
+    """Set what the page's fonts lack, and Chinese, Japanese and Korean, in this TrueType font within the block."""
+    if path is None:
+        yield
+        return
+    token = _own.set(_opened(path))
+    try:
+        yield
+    finally:
+        _own.reset(token)
+
+
+@cache
+def _opened(path: Path) -> dict[int, int]:
+    """Make one's own font known; the characters that it has."""
+    from reportlab.pdfbase.pdfmetrics import registerFont
+    from reportlab.pdfbase.ttfonts import TTFError, TTFont
+
+    try:
+        font = TTFont(OWN, str(path))
+    except (TTFError, OSError) as error:
+        raise PhotopeakError(
+            f"{path}: no page can be set in this font: {error}. "
+            "Remedy: name a font with TrueType outlines (.ttf or .ttc) that has the characters of your language."
+        ) from error
+    registerFont(font)
+    return dict(font.face.charToGlyph)
 
 
 @cache
@@ -90,6 +132,9 @@ def _font_of(character: str, plain: str, han: str) -> str:
     """The font that has a character, "" for none."""
     if character.isascii() or _in_latin(character):
         return plain
+    eastern = _HANGUL.match(character) or _KANA.match(character) or _HAN.match(character)
+    if ord(character) in _own.get() and (eastern or ord(character) not in registered()):
+        return OWN
     if _HANGUL.match(character):
         return KOREAN
     if _KANA.match(character) or _HAN.match(character):

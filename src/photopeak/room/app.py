@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 import structlog
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import FileResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
@@ -19,7 +20,8 @@ from starlette.exceptions import HTTPException as StarletteError
 
 from photopeak import __version__
 from photopeak.core import PhotopeakError
-from photopeak.room.access import Rate, address_of, caller_of, token_of
+from photopeak.room.access import Rate, address_of, bearer_of, caller_of, token_of
+from photopeak.room.answers import refusal
 from photopeak.room.api import (
     admin,
     cohorts,
@@ -109,13 +111,13 @@ async def _guard(request: Request, call: Callable[[Request], Awaitable[Response]
     """Rates, times and the headers that keep a page to itself."""
     state, started = request.app.state, time.perf_counter()
     if not state.rate.allows(token_of(request), address_of(request)):
-        response: Response = JSONResponse({"detail": "Too many requests; wait a minute."}, 429, {"Retry-After": "60"})
+        response = _said(request, 429, "Too many requests; wait a minute.", {"Retry-After": "60"})
     else:
         try:
             response = await call(request)
         except Exception as error:  # the last line: whatever it is, the page gets words and the log the rest
             LOG.exception("unexpected", path=request.url.path, error=str(error))
-            response = JSONResponse({"detail": "Something went wrong here; the log says what."}, 500)
+            response = _said(request, 500, "Something went wrong here; the log says what.")
     response.headers.update(SECURITY)
     if state.room.settings.secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -126,25 +128,31 @@ async def _guard(request: Request, call: Callable[[Request], Awaitable[Response]
     return response
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, 422)
+def _said(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Words to whoever asked, on a page that looks like the others where a person did."""
+    styles = [f"/assets/{name}" for name in sorted(_files(PAGES / "assets")) if name.endswith(".css")]
+    return refusal(request, status, detail, styles, headers)
 
 
-async def _database_gone(_request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
+    return _said(request, 422, str(error))
+
+
+async def _database_gone(request: Request, error: Exception) -> Response:
     LOG.error("database", error=str(error))
-    return JSONResponse({"detail": "The database does not answer; try again."}, 503, {"Retry-After": "5"})
+    return _said(request, 503, "The database does not answer; try again.", {"Retry-After": "5"})
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return JSONResponse({"detail": f"{where}: {first['msg']}"}, 422)
+    return _said(request, 422, f"{where}: {first['msg']}")
 
 
-async def _plain_error(_request: Request, error: Exception) -> Response:
+async def _plain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteError)
-    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+    return _said(request, error.status_code, str(error.detail), error.headers)
 
 
 watching = APIRouter(tags=["watching"])
@@ -166,11 +174,14 @@ def ready(request: Request) -> dict[str, str]:
 
 @watching.get("/metrics")
 def metrics(request: Request) -> PlainTextResponse:
-    """Figures for Prometheus; for an administrator's session, or for this machine where no proxy stands before it."""
+    """Figures for Prometheus: for who shows the token, for an administrator's session, or for this machine where no
+    proxy stands before it."""
+    given, token = bearer_of(request), request.app.state.room.settings.metrics_token
+    known = bool(token) and secrets.compare_digest(given.encode(), token.encode())
     # Behind a proxy on this machine that does not say whom it speaks for, everybody has this machine's address.
     behind = request.app.state.room.settings.behind_proxy
     near = not behind and address_of(request) in ("127.0.0.1", "::1", "testclient")
-    if not near and not caller_of(request).may("administer"):
+    if not known and not near and not caller_of(request).may("administer"):
         raise HTTPException(403, "Only an administrator sees the metrics from elsewhere.")
     figures: Metrics = request.app.state.metrics
     with request.app.state.room.database.reading() as t:

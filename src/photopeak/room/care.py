@@ -6,16 +6,18 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import DateTime, func, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session as Transaction
 
 from photopeak.core import PhotopeakError
 from photopeak.core.writing import whole_folder
 from photopeak.room.audit import broken_at
+from photopeak.room.audit_head import NAME, Head, head_from, head_of, keep_head, kept_head, stands
 from photopeak.room.database import Database, revision_of
 from photopeak.room.objects import Objects
 from photopeak.room.room import Room
@@ -50,6 +52,7 @@ def backup(room: Room, target: Path) -> Done:
         with room.database.reading() as t:
             if not room.database.sqlite:
                 t.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            last = head_of(t)
             for table in Table.metadata.sorted_tables:
                 with (work / "tables" / f"{table.name}.jsonl").open("w", encoding="utf-8") as file:
                     for row in t.execute(select(table).execution_options(yield_per=BATCH)):
@@ -60,6 +63,7 @@ def backup(room: Room, target: Path) -> Done:
         for name in names:
             kept.put(room.objects.get(name))
         head = {"revision": revision_of(room.database), "objects": len(names), "rows": rows}
+        head["audit_head"] = None if last is None else asdict(last)
         (work / "backup.json").write_text(json.dumps(head) + "\n", encoding="utf-8")
     return Done(len(Table.metadata.sorted_tables), rows, len(names))
 
@@ -106,7 +110,19 @@ def restore(source: Path, room: Room) -> Done:
                         f"(SELECT MAX(id) FROM {table.name}))"
                     )
                 )
+        _check_end(t, head, source)
+    keep_head(room)
     return Done(len(Table.metadata.sorted_tables), rows, len(names))
+
+
+def _check_end(t: Transaction, head: dict[str, Any], source: Path) -> None:
+    """Refuse a backup whose audit trail does not reach as far as when it was made."""
+    last = head.get("audit_head")  # backups from before it was kept say nothing of it
+    if last is not None and not stands(t, head_from(last)):
+        raise PhotopeakError(
+            f"{source}: the audit trail ends before its line {last['line']}, its last one when the backup was made, "
+            "or that line was changed. Remedy: take another copy of the backup; this one was not brought in."
+        )
 
 
 def _head(source: Path) -> dict[str, Any]:
@@ -170,10 +186,16 @@ def _disk(settings: Settings) -> Finding:
 
 def _contents(database: Database, settings: Settings) -> Iterator[Finding]:
     objects = Objects(settings.objects)
+    kept, fault = None, ""
+    try:
+        kept = kept_head(settings.data)
+    except PhotopeakError as error:
+        fault = str(error)
     try:
         with database.reading() as t:
             names = {*t.scalars(select(Instance.sha256)), *t.scalars(select(Version.sha256))}
-            line = broken_at(t)
+            line, last = broken_at(t), head_of(t)
+            whole = stands(t, kept)
     except SQLAlchemyError as error:
         yield Finding("database", False, str(error), "check that it runs")
         return
@@ -183,6 +205,23 @@ def _contents(database: Database, settings: Settings) -> Iterator[Finding]:
     )
     words = "unbroken" if line is None else f"changed at line {line}"
     yield Finding("audit trail", line is None, words, "compare it with a backup made before")
+    yield Finding("end of the audit trail", False, fault, "see above") if fault else _end(kept, last, whole)
+
+
+def _end(kept: Head | None, last: Head | None, whole: bool) -> Finding:
+    """Whether the trail still reaches as far as it once did."""
+    what, now_at = "end of the audit trail", "empty" if last is None else f"line {last.line}, hash {last.sha256}"
+    if whole and kept is not None:
+        return Finding(what, True, f"{now_at}; line {kept.line} was kept beside the data, and stands")
+    if whole:
+        return Finding(what, False, f"{now_at}; {NAME} does not lie beside the data", "start the room, which writes it")
+    assert kept is not None
+    return Finding(
+        what,
+        False,
+        f"{now_at}; line {kept.line} with the hash {kept.sha256} was there and is gone",
+        f"compare the trail with a backup; where an older one was brought back knowingly, delete {NAME} there",
+    )
 
 
 def _pages() -> Finding:

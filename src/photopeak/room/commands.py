@@ -98,10 +98,12 @@ def add(name: str, role: str, display: str, password: str, data: Path | None, da
     here = _open(data, database_url)
     from photopeak.room.accounts import add_user
     from photopeak.room.audit import Event, record
+    from photopeak.room.audit_head import keep_head
 
     with here.database.writing() as t:
         add_user(t, name, role, password, display)
         record(t, Event("administer", "command line", name, details={"role": role}))
+    keep_head(here)
     click.echo(f"added {name} ({role})")
 
 
@@ -164,19 +166,31 @@ def restore(source: Path, data: Path | None, database_url: str | None) -> None:
 
 @room.command()
 @click.option("--messages", is_flag=True, help="As DICOM audit messages (PS3.15), one XML document a line.")
+@click.option("--holds", default="", metavar="SHA256", help="Hash that the trail must hold, as `doctor` once told it.")
 @_data
 @_database
-def audit(messages: bool, data: Path | None, database_url: str | None) -> None:
-    """Print the audit trail; exits with 1 where its chain is broken."""
+def audit(messages: bool, holds: str, data: Path | None, database_url: str | None) -> None:
+    """Print the audit trail; exits with 1 where its chain is broken, or lines at its end are gone."""
     here = _open(data, database_url)
     from photopeak.room.audit import as_message, broken_at, lines
+    from photopeak.room.audit_head import kept_head, known, stands
+
+    kept = kept_head(here.settings.data)
 
     with here.database.reading() as t:
         for line in lines(t):
             words = f"{line.at.isoformat()}Z  {line.who or '-':16s} {line.action:10s} {line.outcome:8s} {line.what}"
             click.echo(as_message(line) if messages else words)
-        broken = broken_at(t)
+        broken, whole, held = broken_at(t), stands(t, kept), not holds or known(t, holds)
     if broken is not None:
         raise PhotopeakError(
             f"the audit trail was changed at line {broken}. Remedy: compare it with a backup made before."
+        )
+    gone = f"hash {holds}" if not held else ""
+    if kept is not None and not whole:
+        gone = f"line {kept.line}, which once was the last one,"
+    if gone:
+        raise PhotopeakError(
+            f"lines at the end of the audit trail are gone: {gone} is not in it. "
+            "Remedy: compare it with a backup made before."
         )

@@ -26,6 +26,9 @@ from photopeak.room.schema import Instance, Series
 from photopeak.room.schema import Study as StudyRow
 
 LARGEST_CACHE_BYTES: Final = 768 * 2**20
+MOST_KEPT: Final = 8
+"""Studies whose pictures stay in memory. A browser asks for all of a study within seconds and keeps it; afterwards it
+is read again in a few milliseconds, while pictures of everything that was ever opened would only fill the memory."""
 VOLUMES: Final = ("PT", "CT")
 #: axes beside y and x -> how the picture is looked at; the first that fits
 MANNERS: Final = (
@@ -61,7 +64,7 @@ class Picture:
 
 
 class Pictures:
-    """Pictures of studies; the last ones looked at stay in memory."""
+    """Pictures of studies; the last few looked at stay in memory."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -94,7 +97,9 @@ class Pictures:
         size = sum(p.planes.nbytes for p in made)
         with self._lock:
             self._kept[name] = made, size
-            while len(self._kept) > 1 and sum(s for _, s in self._kept.values()) > LARGEST_CACHE_BYTES:
+            while len(self._kept) > MOST_KEPT or (
+                len(self._kept) > 1 and sum(s for _, s in self._kept.values()) > LARGEST_CACHE_BYTES
+            ):
                 self._kept.popitem(last=False)
 
 

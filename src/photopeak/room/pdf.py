@@ -8,13 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Shaped
 
 from photopeak.core.report import SECTIONS, Report, SignedLesion, SignedReport
-from photopeak.core.typesetting import BOLD, LATIN, draw_line, markup, registered, shortened
+from photopeak.core.typesetting import BOLD, LATIN, draw_line, markup, own_font, registered, shortened
 from photopeak.room.key_images import key_images
 
 Pictures = Mapping[str, Shaped[np.ndarray, "row column"]]
@@ -49,12 +50,13 @@ def report_pdf(
     pictures: Pictures,
     spacing: tuple[float, float],
     further: Sequence[tuple[Pictures, tuple[float, float]]] = (),
+    font: Path | None = None,
 ) -> bytes:
     """The pages of a report; of one that is no ``SignedReport``, a draft.
 
     ``patient`` says in words the name, id, birth date, sex, study date, accession, description and institution;
     ``pictures`` holds the counts of each view and ``spacing`` the height and width of their pixels in mm; ``further``
-    are the same of other images of the study, each a row of its own.
+    are the same of other images of the study, each a row of its own; ``font`` is one's own for other scripts.
     """
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
@@ -69,8 +71,8 @@ def report_pdf(
     furniture = _Furniture(report, patient)
     document.addPageTemplates([PageTemplate("page", [frame], onPage=furniture.under, onPageEnd=furniture.over)])
     rows = [row for row in ((pictures, spacing), *further) if row[0]]
-    story = _story(report, patient, rows, width)
-    document.build(story, canvasmaker=_counting(furniture))
+    with own_font(font):
+        document.build(_story(report, patient, rows, width), canvasmaker=_counting(furniture))
     return out.getvalue()
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -103,6 +104,7 @@ def _document(t: Transaction, study: Study, read: Read, pictures: list[Picture])
         "arthritis": answers[1],
         "lesions": [_lesion(m, image_of_mark(m.image, pictures)) for m in standing],
         "bone_scan_index_percent": index,
+        "indices_percent": {} if seen is None else _indices(seen.documents, pictures),
         "read": read.id,
         "bundle": "" if seen is None else seen.bundle,
         "bundle_sha256": "" if seen is None else seen.bundle_sha256,
@@ -123,6 +125,12 @@ def _index_and_flags(documents: list[Any], pictures: list[Picture]) -> tuple[flo
     if len(indexed) > 1:
         flags.append(f"the bone scan index is that of the first of the {len(indexed)} images that have one")
     return (float(indexed[0]["reading"]["bone_scan_index_percent"]) if indexed else None), flags
+
+
+def _indices(documents: list[Any], pictures: list[Picture]) -> dict[str, float]:
+    """The bone scan index of each image that has one, by its title: early is compared with early, late with late."""
+    found = {image_of(d): d["reading"].get("bone_scan_index_percent") for d in documents}
+    return {p.title: float(found[p.name]) for p in reversed(pictures) if found.get(p.name) is not None}
 
 
 def _said(seen: Any) -> str | None:
@@ -249,10 +257,11 @@ def pdf_of(room: Room, report: Report, pictures: list[Picture]) -> bytes:
         assert study is not None
         before = _sent_before(t, report)
     content = content_of(study, report, pictures)
-    return _pdf(_signed(content, report, before) if report.state == "signed" else content, study, pictures)
+    made = _signed(content, report, before) if report.state == "signed" else content
+    return _pdf(made, study, pictures, room.settings.report_font)
 
 
-def _pdf(content: core.Report, study: Study, pictures: list[Picture]) -> bytes:
+def _pdf(content: core.Report, study: Study, pictures: list[Picture], font: Path | None) -> bytes:
     picture = planar_of(pictures)
     p, marked = study.patient, {x.view for x in content.lesions}
     shown = []
@@ -274,7 +283,7 @@ def _pdf(content: core.Report, study: Study, pictures: list[Picture]) -> bytes:
         "institution": "" if picture is None else picture.acquisition.institution,
     }
     first, *further = shown or [({}, (1.0, 1.0))]
-    return report_pdf(content, words, *first, further)
+    return report_pdf(content, words, *first, further, font)
 
 
 def _signed(content: core.Report, report: Report, supersedes: str) -> core.SignedReport:
@@ -347,7 +356,8 @@ def _objects(room: Room, report: core.SignedReport, study: Study, pictures: list
     frames = _frames(room, study, pictures)
     made: list[Dataset] = [signed_sr(report, frames)]
     made += [signed_seg(report, frames, v) for v in dict.fromkeys(x.view for x in report.lesions)]
-    return [*made, encapsulated_pdf(_pdf(report, study, pictures), next(iter(frames.values())).source, report)]
+    pages = _pdf(report, study, pictures, room.settings.report_font)
+    return [*made, encapsulated_pdf(pages, next(iter(frames.values())).source, report)]
 
 
 def _frames(room: Room, study: Study, pictures: list[Picture]) -> dict[str, Frame]:

@@ -16,7 +16,9 @@ from sqlalchemy import func, select
 from photopeak.core import PhotopeakError
 from photopeak.room.app import create_app
 from photopeak.room.audit import Event, record
+from photopeak.room.audit_head import keep_head, kept_head, stands
 from photopeak.room.dicomweb import router as dicomweb
+from photopeak.room.memory import give_back
 from photopeak.room.room import Room, open_room
 from photopeak.room.schema import User
 from photopeak.room.settings import Settings, check
@@ -28,6 +30,7 @@ def serve(settings: Settings) -> None:
     """Run until told to stop."""
     check(settings)
     set_up_log(settings)
+    give_back()
     room = open_room(settings)
     if settings.demo:
         from photopeak.room.demo import prepare
@@ -42,6 +45,7 @@ def serve(settings: Settings) -> None:
         parts.start()
         with room.database.writing() as t:
             record(t, Event("start", details={"address": address}))
+        _look_at_trail(room)
         print(f"Photopeak reading room: {address}", flush=True)
         if parts.dicom_port:
             print(f"DICOM node: {settings.ae_title} at {settings.dicom_host}:{parts.dicom_port}", flush=True)
@@ -50,7 +54,20 @@ def serve(settings: Settings) -> None:
         parts.stop()
         with room.database.writing() as t:
             record(t, Event("stop"))
+        _look_at_trail(room)
         room.database.close()
+
+
+def _look_at_trail(room: Room) -> None:
+    """Keep how far the audit trail has come; where its end is gone that is told, and the room works on."""
+    try:
+        with room.database.reading() as t:
+            words = "" if stands(t, kept_head(room.settings.data)) else "lines at its end are gone"
+        keep_head(room)
+    except PhotopeakError as error:
+        words = str(error)
+    if words:
+        LOG.error("audit trail", error=words, remedy="photopeak room doctor")
 
 
 class Parts:
@@ -64,7 +81,7 @@ class Parts:
         from photopeak.room.work import Work
 
         self._room = room
-        chores = (complete_signed, send_due, deliver_commitments)
+        chores = (complete_signed, send_due, deliver_commitments, keep_head)
         self.work = Work(room, chores) if room.settings.work else None
         # An arrival wakes nobody: its study is due when nothing came for a while, and the work looks each second.
         self._node = Node(room) if room.settings.dicom else None

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from photopeak.core import PhotopeakError
 
 PREFIX = "PHOTOPEAK_ROOM_"
+SHORTEST_TOKEN = 24
 
 
 def home() -> Path:
@@ -66,6 +67,9 @@ class Settings(BaseSettings):
     oidc_role_claim: str = Field("photopeak_role", description="Claim that names the role.")
     public_url: str = Field("", description="URL that browsers use, for OpenID Connect's way back.")
 
+    report_font: Path | None = Field(None, description="TrueType font for reports in other scripts; goes into the PDF.")
+
+    metrics_token: str = Field("", description="What Prometheus shows as a bearer token for /metrics; empty is none.")
     log: Literal["words", "json"] = Field("words", description="Form of the log.")
 
     @property
@@ -146,6 +150,13 @@ def check(settings: Settings) -> None:
         path: Path | None = getattr(settings, name)
         if path is not None and not path.is_file():
             raise PhotopeakError(f"{path} is no file. Remedy: name the PEM file.")
+    if settings.metrics_token and len(settings.metrics_token) < SHORTEST_TOKEN:
+        raise PhotopeakError(
+            f"{PREFIX}METRICS_TOKEN is short enough to be guessed. "
+            f"Remedy: give at least {SHORTEST_TOKEN} characters, for instance those of `openssl rand -hex 32`."
+        )
+    if settings.report_font is not None and not settings.report_font.is_file():
+        raise PhotopeakError(f"report_font: {settings.report_font} is no file. Remedy: name a TrueType font.")
 
 
 def described(settings: Settings) -> list[tuple[str, str, str, str]]:
@@ -153,7 +164,7 @@ def described(settings: Settings) -> list[tuple[str, str, str, str]]:
     rows: list[tuple[str, str, str, str]] = []
     for name, field in Settings.model_fields.items():
         value: Any = getattr(settings, name)
-        shown = "(set)" if value and name.endswith("secret") else "" if value is None else str(value)
+        shown = "(set)" if value and name.endswith(("secret", "token")) else "" if value is None else str(value)
         if name.endswith(("_url", "_issuer")):
             shown = without_password(shown)
         rows.append((name, PREFIX + name.upper(), shown, field.description or ""))

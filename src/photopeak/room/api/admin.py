@@ -14,6 +14,7 @@ from photopeak.room.access import Caller, needs, room_of
 from photopeak.room.accounts import add_user, close_sessions_of, set_password
 from photopeak.room.api.forms import Form, Key, Word
 from photopeak.room.audit import Event, as_message, broken_at, lines, record
+from photopeak.room.audit_head import kept_head, stands
 from photopeak.room.room import Room
 from photopeak.room.schema import Audit, Destination, Outgoing, User, now
 
@@ -149,8 +150,9 @@ def trail(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     caller: Caller = needs("administer"),
 ) -> dict[str, Any]:
-    """The newest lines of the audit trail, and whether its chain is whole."""
+    """The newest lines of the audit trail, whether its chain is whole, and from which line on it was cut off."""
     assert caller.key
+    kept = kept_head(room_of(request).settings.data)
     with room_of(request).database.reading() as t:
         query = select(Audit).order_by(Audit.id.desc()).limit(limit)
         found = t.scalars(query.where(Audit.id < before) if before else query).all()
@@ -167,7 +169,8 @@ def trail(
             }
             for x in found
         ]
-        return {"lines": rows, "broken_at": broken_at(t)}
+        lost = kept.line if kept is not None and not stands(t, kept) else None
+        return {"lines": rows, "broken_at": broken_at(t), "lost": lost}
 
 
 @router.get("/audit/messages")

@@ -48,8 +48,16 @@ KEY_FACT: Final = "oidc_cookie_key"
 Given = Annotated[str, Query(max_length=4096)]
 
 
+DENIED: Final = "sign in again and allow it, or ask whoever runs the hospital's sign-in to let you in."
+AGAIN: Final = "sign in again from the reading room's first page."
+TELL: Final = "tell whoever runs the hospital's sign-in, or sign in with a name and password of the reading room."
+
+
 class Refused(Exception):
-    """Why somebody is not let in."""
+    """Why somebody is not let in, and what helps."""
+
+    def __init__(self, why: str, remedy: str = AGAIN) -> None:
+        super().__init__(f"{why} Remedy: {remedy}")
 
 
 class Issuer:
@@ -71,7 +79,7 @@ class Issuer:
             found = self._fetch("GET", url)
             missing = {"authorization_endpoint", "token_endpoint", "jwks_uri"} - set(found)
             if missing or found.get("issuer") != self._settings.oidc_issuer:
-                raise Refused(f"{url} does not describe the issuer {self._settings.oidc_issuer}.")
+                raise Refused(f"{url} does not describe the issuer {self._settings.oidc_issuer}.", TELL)
             self._found = found, time.monotonic()
         return found
 
@@ -81,7 +89,7 @@ class Issuer:
             at = time.monotonic()
             self._used = {s: t for s, t in self._used.items() if at - t < 2 * FLOW_SECONDS}
             if state in self._used:
-                raise Refused("This sign-in was used already. Begin again.")
+                raise Refused("This sign-in was used already.")
             self._used[state] = at
 
     def claims(self, code: str, verifier: str, nonce: str) -> dict[str, Any]:
@@ -108,14 +116,14 @@ class Issuer:
                 nonce={"essential": True, "value": nonce},
             ).validate(token.claims)
         except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise Refused(f"The issuer's token is not accepted: {error}.") from error
+            raise Refused(f"The issuer's token is not accepted: {error}.", TELL) from error
         if token.claims.get("azp", settings.oidc_client_id) != settings.oidc_client_id:
-            raise Refused("The issuer's token was made for another client.")
+            raise Refused("The issuer's token was made for another client.", TELL)
         return dict(token.claims)
 
     def _fetch(self, method: str, url: str, **more: Any) -> dict[str, Any]:
         if not self._asking.acquire(timeout=1):
-            raise Refused("The issuer is slow to answer those who came before. Try again.")
+            raise Refused("The issuer is slow to answer those who came before.")
         try:
             answer = httpx2.request(
                 method, url, timeout=TIMEOUT_SECONDS, headers={"Accept": "application/json"}, **more
@@ -123,11 +131,11 @@ class Issuer:
             answer.raise_for_status()
             found = answer.json()
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-            raise Refused(f"The issuer does not answer as it should at {url}: {error}.") from error
+            raise Refused(f"The issuer does not answer as it should at {url}: {error}.", TELL) from error
         finally:
             self._asking.release()
         if not isinstance(found, dict):
-            raise Refused(f"The issuer does not answer as it should at {url}.")
+            raise Refused(f"The issuer does not answer as it should at {url}.", TELL)
         return found
 
 
@@ -170,7 +178,7 @@ def come_back(request: Request, code: Given = "", state: Given = "", error: Give
     room, address = room_of(request), address_of(request)
     try:
         if error:
-            raise Refused(f"The issuer refused: {error!r}.")
+            raise Refused(f"The issuer refused: {error!r}.", DENIED if error == "access_denied" else TELL)
         flow = _flow(room, request.cookies.get(FLOW_COOKIE, ""), state)
         issuer = _issuer(request)
         issuer.take(state)
@@ -200,9 +208,9 @@ def _flow(room: Room, cookie: str, state: str) -> dict[str, str]:
     try:
         flow: dict[str, str] = _signer(room).loads(cookie, max_age=FLOW_SECONDS)
     except BadSignature as error:
-        raise Refused("This browser has not begun to sign in, or took too long. Begin again.") from error
+        raise Refused("This browser has not begun to sign in, or took too long.") from error
     if not secrets.compare_digest(flow["state"].encode(), state.encode()):
-        raise Refused("This answer belongs to another sign-in. Begin again.")
+        raise Refused("This answer belongs to another sign-in.")
     return flow
 
 
@@ -210,14 +218,17 @@ def _account(t: Transaction, room: Room, claims: dict[str, Any]) -> User:
     """The account of the token's subject, made where there is none, with the role that the token names."""
     role, subject = _role(claims.get(room.settings.oidc_role_claim)), f"{room.settings.oidc_issuer} {claims['sub']}"
     if not role:
-        raise Refused(f"Your account has no role here: ask for {room.settings.oidc_role_claim} at the issuer.")
+        raise Refused(
+            "Your account has no role here.",
+            f"ask for {room.settings.oidc_role_claim} at the issuer; the roles are {', '.join(ROLES)}.",
+        )
     if len(subject) > 512 or not _plain(subject):
-        raise Refused("The issuer's name for you is none that can be kept.")
+        raise Refused("The issuer's name for you is none that can be kept.", TELL)
     user = t.scalar(select(User).where(User.subject == subject))
     if user is None:
         user = add_user(t, _free_name(t, claims), role, display=_word(claims, "name", 256), subject=subject)
     if not user.active:
-        raise Refused("Your account here is closed.")
+        raise Refused("Your account here is closed.", "ask an administrator of the reading room to open it.")
     if user.role != role:
         close_sessions_of(t, user)
         record(t, Event("administer", "issuer", user.name, details={"was": user.role, "is": role}))

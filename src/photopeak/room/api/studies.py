@@ -88,11 +88,12 @@ def _others(t: Transaction, row: Study, caller: Caller) -> list[Study]:
 
 
 def _last_index(t: Transaction, row: Study) -> dict[str, Any]:
-    """The bone scan index of a study's last signed report."""
+    """The bone scan indices of a study's last signed report: that which it states, and each image's by its title."""
     report = t.scalar(
         select(Report).where(Report.study_key == row.id, Report.state == "signed").order_by(Report.number.desc())
     )
-    return {"signed_index": None if report is None else report.document.get("bone_scan_index_percent")}
+    said = {} if report is None else report.document
+    return {"signed_index": said.get("bone_scan_index_percent"), "signed_indices": said.get("indices_percent", {})}
 
 
 def pictures_of(request: Request) -> Pictures:

@@ -49,11 +49,14 @@ export interface Worklist {
   rows: Row[]
 }
 
+/** Another study of the patient, with what its last signed report says of the bone scan index: of each image by its title. */
+export type Earlier = Row & { signed_index: number | null; signed_indices: Record<string, number> }
+
 export interface StudyDetail extends Row {
   referrer: string
   assumed: Record<string, string>
   series: { series_uid: string; modality: string; description: string; instances: number; image_types: string[]; corrections: unknown[] }[]
-  others: (Row & { signed_index: number | null })[]
+  others: Earlier[]
   texts: { name: string; text: string; imported: string }[]
 }
 

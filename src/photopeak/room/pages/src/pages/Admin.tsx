@@ -15,10 +15,16 @@ function told(details: Record<string, unknown>): string {
   return Object.entries(details).filter(([, v]) => v !== '' && v !== null).map(([k, v]) => (v !== null && typeof v === 'object' ? `${k}: ${one(v)}` : `${k} ${one(v)}`)).join('; ')
 }
 
+/** What is known of the trail's own state. */
+function wholeness({ broken_at, lost }: { broken_at: number | null; lost: number | null }): string {
+  if (broken_at !== null) return `CHANGED at line ${broken_at}`
+  return lost === null ? 'its chain is whole' : `CUT OFF: line ${lost} was here`
+}
+
 export function Admin() {
   const [users, setUsers] = useState<Account[]>([])
   const [places, setPlaces] = useState<Destination[]>([])
-  const [trail, setTrail] = useState<{ lines: Line[]; broken_at: number | null } | null>(null)
+  const [trail, setTrail] = useState<{ lines: Line[]; broken_at: number | null; lost: number | null } | null>(null)
   const [fault, setFault] = useState('')
   const failed = (e: Error) => setFault(e.message)
   const load = () => {
@@ -66,7 +72,7 @@ export function Admin() {
         </section>
       </div>
       <section class="card">
-        <h2>Audit trail <small>{trail ? (trail.broken_at == null ? 'its chain is whole' : `CHANGED at line ${trail.broken_at}`) : ''}</small> <a class="small" href="/api/admin/audit/messages" download>as DICOM audit messages</a></h2>
+        <h2>Audit trail <small>{trail ? wholeness(trail) : ''}</small> <a class="small" href="/api/admin/audit/messages" download>as DICOM audit messages</a></h2>
         <table>
           <thead><tr><th>When</th><th>Who</th><th>What</th><th>Outcome</th><th>Of</th></tr></thead>
           <tbody>{trail?.lines.map((l) => <tr key={l.key}><td>{l.at.slice(0, 19).replace('T', ' ')}</td><td>{l.who}</td><td>{l.action}</td><td>{l.outcome}</td><td class="uid">{l.what.slice(0, 70)}<small>{told(l.details).slice(0, 240)}</small></td></tr>)}</tbody>

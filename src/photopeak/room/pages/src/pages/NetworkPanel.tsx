@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { Mark, NetworkDocument, Picture, StudyDetail } from '../api'
+import type { Earlier, Mark, NetworkDocument, Picture, StudyDetail } from '../api'
 import { date, judgement, percent } from '../words'
 import type { Why, useNetwork } from '../network'
 
@@ -38,7 +38,7 @@ export function NetworkPanel({ network, detail, marks, pictures, names, which, o
           {said.map((d) => (
             <div key={d.image} class={`reading-of ${at(d) === which ? 'here' : ''}`} data-image={d.image}>
               {documents.length > 1 && <button class="of" aria-pressed={at(d) === which} title="Show this image" disabled={at(d) < 0} onClick={() => onWhich(at(d))}>{called(d)}</button>}
-              <Said document={d} detail={said.length === 1 ? detail : null} network={network} />
+              <Said document={d} title={pictures[at(d)]?.title ?? ''} sole={said.length === 1} detail={detail} network={network} />
             </div>
           ))}
           {refused.map((d) => <p key={d.image} class="warn">{documents.length > 1 ? `${called(d)}: not read. ` : 'Not read: '}{d.reading.refused}</p>)}
@@ -55,7 +55,7 @@ export function NetworkPanel({ network, detail, marks, pictures, names, which, o
 }
 
 /** What the network says of one image. */
-function Said({ document: { image, reading }, detail, network }: { document: NetworkDocument; detail: StudyDetail | null; network: ReturnType<typeof useNetwork> }) {
+function Said({ document: { image, reading }, title, sole, detail, network }: { document: NetworkDocument; title: string; sole: boolean; detail: StudyDetail | null; network: ReturnType<typeof useNetwork> }) {
   const why = network.why?.image === image ? network.why : null
   return (
     <>
@@ -69,7 +69,7 @@ function Said({ document: { image, reading }, detail, network }: { document: Net
           {why?.question === j.question && <Reasons why={why} />}
         </div>
       ))}
-      {reading.bone_scan_index_percent != null && <Index now={reading.bone_scan_index_percent} detail={detail} />}
+      {reading.bone_scan_index_percent != null && <Index now={reading.bone_scan_index_percent} title={title} sole={sole} detail={detail} />}
       {(reading.flags ?? []).map((f) => <p key={f} class="warn">⚠ {f}</p>)}
     </>
   )
@@ -92,9 +92,18 @@ function Reasons({ why: { question, said } }: { why: Why }) {
   )
 }
 
-/** The bone scan index, and how it went over earlier studies. */
-function Index({ now, detail }: { now: number; detail: StudyDetail | null }) {
-  const before = (detail?.others ?? []).filter((o) => o.signed_index !== null).map((o) => ({ date: o.date, value: o.signed_index! }))
+/** The index of an earlier study that this image's may be compared with: that of an image with the same title. */
+function comparable(o: Earlier, title: string, sole: boolean): number | null {
+  const own = o.signed_indices[title]
+  if (own !== undefined) return own
+  return sole && Object.keys(o.signed_indices).length <= 1 ? o.signed_index : null // one image then, one now
+}
+
+/** The bone scan index of an image, and how it went over earlier studies. */
+function Index({ now, title, sole, detail }: { now: number; title: string; sole: boolean; detail: StudyDetail | null }) {
+  const before = (detail?.others ?? [])
+    .map((o) => ({ date: o.date, value: comparable(o, title, sole) }))
+    .filter((p): p is { date: string; value: number } => p.value !== null)
   const all = [...before, { date: detail?.date ?? '', value: now }].sort((a, b) => a.date.localeCompare(b.date))
   const top = Math.max(0.5, ...all.map((p) => p.value))
   return (
