@@ -23,9 +23,11 @@ STUDIES = [s for s in OLDER if (RESULTS / s / "quick.json").exists()]
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The studies share their scans."""
-    return tmp_path_factory.mktemp("older")
+def work(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The studies share their scans and hot spots."""
+    folder = tmp_path_factory.mktemp("older")
+    shutil.copy(published, folder)
+    return folder
 
 
 def reproduced(study: str, work: Path, results: Path) -> dict[str, dict[str, float]]:

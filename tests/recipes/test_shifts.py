@@ -86,8 +86,8 @@ def test_prevalence_is_met_and_mimics_are_their_own_groups() -> None:
 
 
 @pytest.mark.timeout(400)
-def test_the_smallest_study_runs_and_its_rows_come_back(tmp_path: Path) -> None:
-    options = ["--preset", "smoke", "--work", str(tmp_path / "work"), "--results", str(tmp_path)]
+def test_the_smallest_study_runs_and_its_rows_come_back(begun: Path, tmp_path: Path) -> None:
+    options = ["--preset", "smoke", "--work", str(begun), "--results", str(tmp_path)]
     done = CliRunner().invoke(root, ["reproduce", "R2", *options])
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "R2" / "smoke.json").read_text())

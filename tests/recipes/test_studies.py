@@ -21,8 +21,8 @@ pytestmark = pytest.mark.untraced
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
-def test_the_published_network_trains_and_is_tested(tmp_path: Path) -> None:
-    options = ["--preset", "smoke", "--device", "cpu", "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")]
+def test_the_published_network_trains_and_is_tested(begun: Path, tmp_path: Path) -> None:
+    options = ["--preset", "smoke", "--device", "cpu", "--work", str(begun), "--results", str(tmp_path / "r")]
     done = CliRunner().invoke(root, ["reproduce", "A4", *options])
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "r" / "A4" / "smoke.json").read_text())
@@ -44,8 +44,8 @@ def test_a_leak_shows_where_siblings_are_alike() -> None:
     assert these["auc, copies: apart minus clean"]["value"] == pytest.approx(-0.01)
 
 
-def test_the_leak_is_measured_on_several_splits(tmp_path: Path) -> None:
-    options = ["--preset", "smoke", "--device", "cpu", "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")]
+def test_the_leak_is_measured_on_several_splits(begun: Path, tmp_path: Path) -> None:
+    options = ["--preset", "smoke", "--device", "cpu", "--work", str(begun), "--results", str(tmp_path / "r")]
     for _ in range(2):  # the second time nothing is taught
         done = CliRunner().invoke(root, ["reproduce", "A4-leak", *options])
         assert done.exit_code == 0, done.output
@@ -57,16 +57,16 @@ def test_the_leak_is_measured_on_several_splits(tmp_path: Path) -> None:
     assert record["figures"]["accuracy apart"]["value"] == pytest.approx(np.mean(values))
 
 
-def test_the_reader_is_taught_and_measured(tmp_path: Path) -> None:
-    options = ["--preset", "smoke", "--device", "cpu", "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")]
+def test_the_reader_is_taught_and_measured(begun: Path, tmp_path: Path) -> None:
+    options = ["--preset", "smoke", "--device", "cpu", "--work", str(begun), "--results", str(tmp_path / "r")]
     done = CliRunner().invoke(root, ["reproduce", "R1", *options])
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "r" / "R1" / "smoke.json").read_text())
     assert "region dice" in record["figures"]
     assert record["cohort"]["seed"] == int(record["weights_sha256"][:8], 16)
-    assert load_bundle(tmp_path / "w" / "bundle").sha256 == record["weights_sha256"]
+    assert load_bundle(begun / "bundle").sha256 == record["weights_sha256"]
     said: list[str] = []
-    reader_study.run(PRESETS["smoke"], tmp_path / "w", "cpu", 1, said.append)
+    reader_study.run(PRESETS["smoke"], begun, "cpu", 1, said.append)
     assert said == ["teaching"]  # everything is there already
 
 

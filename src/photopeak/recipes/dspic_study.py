@@ -50,7 +50,7 @@ class Preset:
     seeds: tuple[int, ...]
 
 
-PRESETS: Final = {"smoke": Preset(12, 1, (0,)), "quick": Preset(384, 11, (0,)), "full": Preset(384, 300, (0, 1, 2))}
+PRESETS: Final = {"smoke": Preset(8, 1, (0,)), "quick": Preset(384, 11, (0,)), "full": Preset(384, 300, (0, 1, 2))}
 
 
 def study(

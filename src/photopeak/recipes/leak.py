@@ -44,7 +44,7 @@ class Preset:
     splits: int
 
 
-PRESETS: Final = {"smoke": Preset(12, 1, 2), "quick": Preset(384, 11, 8), "full": Preset(384, 300, 20)}
+PRESETS: Final = {"smoke": Preset(8, 1, 2), "quick": Preset(384, 11, 8), "full": Preset(384, 300, 20)}
 
 
 def study(preset: Preset, work: Path, device: torch.device, out: Path, say: Callable[[str], None]) -> dict[str, Figure]:

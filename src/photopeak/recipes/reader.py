@@ -53,7 +53,7 @@ class Preset:
 
 
 PRESETS: Final = {
-    "smoke": Preset(16, 1, 1, 12, 8, (0,)),
+    "smoke": Preset(10, 1, 1, 6, 8, (0,)),
     "quick": Preset(600, 12, 11, 2000, 384, (0,)),
     "full": Preset(2200, 30, 11, 2000, 384, (0, 1, 2)),
 }
