@@ -15,7 +15,7 @@ import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -47,6 +47,7 @@ EPOCHS_SHARE: Final = 0.5
 LEAST: Final = 0.02
 """Boxes less probable are not written."""
 TOUCHING, OVERLAPPING = 0.1, 0.3
+FALSE_A_CROP: Final = (0.5, 1.0)
 SAME: Final = 0.3
 """A box that overlaps a better one by more is left out."""
 COLUMNS: Final = ("patient", "view", "fold", "part", "box", "top", "left", "bottom", "right", "score")
@@ -186,29 +187,32 @@ def figures(way: str, cases: Sequence[Case], resamples: int) -> dict[str, Figure
     """Mean precision, and the sensitivity at half and one false box a crop, by part; means of the splits."""
     out: dict[str, Figure] = {}
     for part in PARTS:
-        mine = [c for c in cases if c.part == part]
-        folds = np.array([c.fold for c in mine])
-        loose, tight = (
-            [fr.respond(c.found, c.scores, c.true, share) for c in mine] for share in (TOUCHING, OVERLAPPING)
-        )
-
-        def all_of(i: Int[np.ndarray, " m"]) -> Float[np.ndarray, " 3"]:
-            rows = []
-            for fold in dict.fromkeys(folds.tolist()):  # noqa: B023  (called before the next turn)
-                these = i[folds[i] == fold].tolist()  # noqa: B023
-                one, other = ([x[k] for k in these] for x in (tight, loose))  # noqa: B023
-                rows.append([fr.average_precision(one), *(fr.sensitivity_at(other, f) for f in (0.5, 1.0))])
-            table = np.array(rows)
-            known = np.isfinite(table).all(1)
-            return np.asarray(table[known].mean(0)) if known.any() else np.full(3, np.nan)
-
-        value = all_of(np.arange(len(mine)))
-        ends = interval(resampled(all_of, [c.patient for c in mine], resamples))
-        names = ("mean precision", "sensitivity, 0.5 false a crop", "sensitivity, 1 false a crop")
-        n, lesions = len({c.patient for c in mine}), sum(len(c.true) for c in mine)
-        for name, v, (low, high) in zip(names, value.tolist(), ends.tolist(), strict=True):
-            out[f"{name}, {part}: {way}"] = figure(v, low, high, n=n, lesions=lesions, splits=len(set(folds.tolist())))
+        out |= _of_part(f"{part}: {way}", [c for c in cases if c.part == part], resamples)
     return out
+
+
+def _of_part(name: str, cases: Sequence[Case], resamples: int) -> dict[str, Figure]:
+    folds = np.array([c.fold for c in cases])
+    loose, tight = ([fr.respond(c.found, c.scores, c.true, s) for c in cases] for s in (TOUCHING, OVERLAPPING))
+
+    def values(i: Int[np.ndarray, " m"]) -> Float[np.ndarray, " 3"]:
+        rows = []
+        for fold in dict.fromkeys(folds.tolist()):
+            one, other = ([x[k] for k in i[folds[i] == fold].tolist()] for x in (tight, loose))
+            rows.append([fr.average_precision(one), *(fr.sensitivity_at(other, f) for f in FALSE_A_CROP)])
+        table = np.array(rows)
+        known = np.isfinite(table).all(1)
+        return np.asarray(table[known].mean(0)) if known.any() else np.full(3, np.nan)
+
+    value = values(np.arange(len(cases))).tolist()
+    ends = interval(resampled(values, [c.patient for c in cases], resamples)).tolist()
+    beside: dict[str, Any] = {"lesions": sum(len(c.true) for c in cases), "splits": len(set(folds.tolist()))}
+    n = len({c.patient for c in cases})
+    whats = ("mean precision", *(f"sensitivity, {f:g} false a crop" for f in FALSE_A_CROP))
+    return {
+        f"{what}, {name}": figure(v, low, high, n=n, **beside)
+        for what, v, (low, high) in zip(whats, value, ends, strict=True)
+    }
 
 
 def write_cases(cases: Sequence[Case], path: Path) -> None:
