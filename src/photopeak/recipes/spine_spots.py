@@ -6,7 +6,7 @@ process :cite:`dang2016`; the dSPIC paper tells of its network that five patches
 
 1. the hot spot's surroundings in its view (7.4 cm),
 2. the same three times as wide (22 cm),
-3. the mirrored place about the body's midline, mirrored,
+3. the mirrored place about the spine's own axis at that height, mirrored,
 4. the same place in the other view,
 5. the hot spot's extent.
 
@@ -28,7 +28,6 @@ from jaxtyping import Bool, Float, Float16, Float32, Int
 
 from photopeak.classify.hot_spots import look
 from photopeak.classify.scans import Scans
-from photopeak.classify.symmetry import midline
 from photopeak.classify.views import VIEWS
 from photopeak.core.writing import whole_file
 from photopeak.evaluate.predictions import Predictions, read_predictions, write_predictions
@@ -74,10 +73,10 @@ def gathered(preset: older.Preset, work: Path) -> Data:
     scans = older.cohort(preset, work)
     found = bp.found_regions(scans, work / f"regions-{preset.patients}.npz")
     d = spots.describe(scans, work / f"hot-spots-with-boxes-{preset.patients}.npz")
-    return Data(scans, found, d, patches_of(scans, d, work / f"patches-{preset.patients}.npz"))
+    return Data(scans, found, d, patches_of(scans, found, d, work / f"patches-{preset.patients}.npz"))
 
 
-def patches_of(scans: Scans, d: spots.Described, kept: Path) -> Float16[np.ndarray, "spot 5 16 16"]:
+def patches_of(scans: Scans, found: bp.Regions, d: spots.Described, kept: Path) -> Float16[np.ndarray, "spot 5 16 16"]:
     """The five patches of every hot spot, kept in a file."""
     if kept.exists():
         with np.load(kept, allow_pickle=False) as f:
@@ -87,21 +86,31 @@ def patches_of(scans: Scans, d: spots.Described, kept: Path) -> Float16[np.ndarr
         mine = np.flatnonzero(d.image == i)
         both = standardised(torch.from_numpy(scans.counts[e.patient][None].astype(np.float32)))[0].numpy()
         seen = look(scans.counts[e.patient, e.view], e.view == 1)
-        middle_column = midline(both[e.view]) if len(mine) else 0.0
+        spine = np.isin(found[e.patient, e.view], bp.numbers_of(scans.region_names, "spine"))
         for k, spot in enumerate(mine.tolist(), 1):
             box = tuple(d.box[spot].tolist())
             middle = bp.middle_of((box[0], box[1], box[2], box[3]))
-            out[spot] = _five(both, e.view, middle, middle_column, seen.number == k)
+            out[spot] = _five(both, e.view, middle, axis_at(spine, middle), seen.number == k)
     with whole_file(kept) as work:
         np.savez(work, patches=out)
     return out
+
+
+def axis_at(spine: Bool[np.ndarray, "row column"], middle: tuple[float, float]) -> float:
+    """The column of the spine at the height of a hot spot, or the hot spot's own where no spine is found there.
+
+    A spine lies up to two centimetres beside the middle of the body.
+    """
+    row = round(middle[0])
+    columns = np.nonzero(spine[max(row - bp.NEAR_PX, 0) : row + bp.NEAR_PX + 1])[1]
+    return float(np.median(columns)) if len(columns) else middle[1]
 
 
 def _five(
     both: Float32[np.ndarray, "2 row column"],
     view: int,
     middle: tuple[float, float],
-    middle_column: float,
+    axis: float,
     extent: Bool[np.ndarray, "row column"],
 ) -> Float32[np.ndarray, "5 16 16"]:
     """The patches about one hot spot, in the order of the module's list."""
@@ -112,7 +121,7 @@ def _five(
         (
             bp.window(mine, middle, SIZE),
             wide.reshape(SIZE[0], WIDE, SIZE[1], WIDE).mean((1, 3)),
-            bp.window(mine, (row, 2 * middle_column - column), SIZE)[:, ::-1],
+            bp.window(mine, (row, 2 * axis - column), SIZE)[:, ::-1],
             bp.window(other, middle, SIZE),
             bp.window(extent, middle, SIZE).astype(np.float32),
         )
