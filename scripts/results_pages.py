@@ -26,15 +26,22 @@ def write(folder: Path) -> list[Path]:
 
 #: results of several ways with the same figures, named "figure: way": a row a way, and these figures as columns
 WIDE = {
-    "older-quick": ("accuracy", "auc", "sensitivity_N", "sensitivity_M", "sensitivity_A"),
+    "older-quick": ("accuracy", "auc", "auc_M", "sensitivity_N", "sensitivity_M", "sensitivity_A"),
     "A10-quick": ("accuracy", "auc", "auc_N", "auc_M", "auc_A"),
+    "A11-quick": (
+        "mean precision, chest", "sensitivity, 1 false a crop, chest", "mean precision, pelvis",
+        "sensitivity, 1 false a crop, pelvis",
+    ),
+    "A12-quick": ("accuracy", "auc", "sensitivity_N", "sensitivity_M"),
+    "A14-quick": ("accuracy", "auc", "sensitivity_N", "sensitivity_M"),
     "A15-quick": ("accuracy", "auc", "auc_N", "auc_M", "auc_A"),
     "A18-quick": ("accuracy", "auc"),
+    "A16-quick": ("accuracy", "auc_M", "sensitivity_N", "sensitivity_M"),
     "A17-quick": (),
     "R2-quick": ("macro_auc", "loss", "forest loss", "coverage metastasis", "coverage arthritis", "wrong", "refused"),
     "S1-quick": ("field", "vertebrae", "lesions", "noise", "distance"),
     "S3-quick": ("resolution", "contrast 37 mm", "contrast 22 mm", "contrast 13 mm", "contrast cold", "bias"),
-}
+}  # fmt: skip
 
 
 def wide(result: dict[str, Any]) -> str:

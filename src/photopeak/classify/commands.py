@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,8 +15,6 @@ from photopeak.core import PhotopeakError
 if TYPE_CHECKING:
     from photopeak.dicom.reading import Examination
 
-TOGETHER = 16
-
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
@@ -27,29 +24,31 @@ TOGETHER = 16
 )
 @click.option("--bundle", default=SHIPPED, show_default=True, help="Weights: a name or a folder.")
 @click.option("--assume", multiple=True, metavar="KEY=VALUE", help="State a fact the file lacks.")
-def read(paths: tuple[Path, ...], out: Path | None, as_json: bool, bundle: str, assume: tuple[str, ...]) -> None:
+@click.option(
+    "--cluster",
+    is_flag=False,
+    flag_value="local",
+    metavar="[ADDRESS]",
+    help="Read on Ray: a local cluster, or the address of one (extra 'cluster').",
+)
+def read(
+    paths: tuple[Path, ...], out: Path | None, as_json: bool, bundle: str, assume: tuple[str, ...], cluster: str | None
+) -> None:
     """Read whole-body bone scans: files, folders, archives, as many as there are.
 
     Says what it sees and how sure it is. Research software, not a medical device, taught with simulated patients.
     """
-    from photopeak.classify.reader import load_model
-    from photopeak.classify.reports import in_words, readings, write_reading
+    from photopeak.classify.bulk import read_all
 
-    model = load_model(bundle)
     failed = 0
-    for group in _groups(paths, assume):
-        good = [e for e in group if e.study is not None]
-        done = iter(readings(model, [e.study for e in good if e.study is not None], [e.name for e in good]))
-        for one in group:
-            if one.study is None:
-                failed += 1
-                click.echo(f"not read. {one.refused}", err=True)
-                continue
-            reading, scan, views = next(done)
-            failed += bool(reading.refused)
-            click.echo(json.dumps(reading.to_json(), ensure_ascii=False) if as_json else in_words(reading))
-            if out is not None and scan is not None and views is not None:
-                click.echo(f"  wrote {write_reading(out, one, model, reading, scan, views)}", err=True)
+    for done in read_all(_groups(paths, assume), bundle, out is not None, cluster):
+        failed += done.failed
+        if done.refused:
+            click.echo(f"not read. {done.refused}", err=True)
+            continue
+        click.echo(done.json if as_json else done.words)
+        if out is not None and done.files:
+            click.echo(f"  wrote {done.write(out)}", err=True)
     if failed:
         raise PhotopeakError(f"{failed} scans were not read; the reasons are above.")
 
@@ -101,6 +100,7 @@ def explain(
 
 def _groups(paths: Sequence[Path], assume: Sequence[str]) -> Iterator[list[Examination]]:
     """Examinations, a few at a time, so that thousands fit."""
+    from photopeak.classify.bulk import TOGETHER
     from photopeak.dicom import parse_assumptions
     from photopeak.dicom.reading import examinations
 

@@ -68,6 +68,13 @@ class Seen:
         return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
 
     @property
+    def boxes(self) -> list[tuple[int, int, int, int]]:
+        """First row and column of each hot spot, and those after its last, in the order of their numbers."""
+        from scipy import ndimage
+
+        return [(r.start, c.start, r.stop, c.stop) for r, c in ndimage.find_objects(self.number)]
+
+    @property
     def midline(self) -> float:
         """The column about which the body's pixels lie evenly."""
         columns = np.nonzero(self.body)[1]

@@ -28,8 +28,12 @@ STUDIES: Final = {
     "A7-am-rm": "SI_CLF with both modules",
     "A7-alexnet": "the paper's AlexNet",
     "A10": "hot spots or a grid, and four classifiers",
+    "A11": "boxes about the metastases of chest and pelvis",
+    "A12": "a network for both views, and for one view at a time",
     "A13": "a simple CNN at small input",
-    "A15": "the same with the left–right difference beside it",
+    "A14": "a family of CNNs on the chest cut out of the scan",
+    "A15": "A13 with the left–right difference beside it",
+    "A16": "a five-branch CNN on hot spots of the spine",
     "A17": "which errors those before make, from their predictions",
     "A18": "learning curves of A10 and A13",
     "older": "A10, A13 and A15 against dSPIC-AM on the same images, from their predictions",
@@ -44,7 +48,7 @@ STUDIES: Final = {
 }
 
 #: the older ways of reading bone scans
-OLDER: Final = ("A10", "A13", "A15", "A17", "A18", "older")
+OLDER: Final = ("A10", "A11", "A12", "A13", "A14", "A15", "A16", "A17", "A18", "older")
 
 
 @click.command(epilog="Studies: " + "; ".join(f"{k} ({v})" for k, v in STUDIES.items()))
@@ -201,12 +205,31 @@ def _published(study: str, preset: str, where: torch.device, work: Path, results
 
 
 def _older(study: str, preset: str, where: torch.device, work: Path, results: Path) -> Path:
-    from photopeak.recipes import error_audit, hot_spot_reading, learning_curve, older, older_table, simple_cnn
+    from photopeak.recipes import (
+        error_audit,
+        hot_spot_reading,
+        learning_curve,
+        lesion_boxes,
+        older,
+        older_table,
+        simple_cnn,
+        spine_spots,
+        thorax,
+        two_views,
+    )
 
     outcome, chosen, started = older.begun(study, preset), older.PRESETS[preset], time.monotonic()
     out = results / study / preset
     if study == "A10":
         outcome.figures = hot_spot_reading.study(chosen, work, out, click.echo)
+    elif study == "A11":
+        outcome.figures = lesion_boxes.study(chosen, work, where, out, click.echo)
+    elif study == "A12":
+        outcome.figures = two_views.study(chosen, work, where, out, click.echo)
+    elif study == "A14":
+        outcome.figures = thorax.study(chosen, work, where, out, click.echo)
+    elif study == "A16":
+        outcome.figures = spine_spots.study(chosen, work, where, out, click.echo)
     elif study == "A17":
         outcome.figures = error_audit.study(preset, work, results, click.echo)
     elif study == "older":

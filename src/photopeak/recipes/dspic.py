@@ -86,7 +86,7 @@ def cross_entropy(network: nn.Module, batch: Batch) -> torch.Tensor:
     return functional.cross_entropy(network(batch["images"].float()), batch["labels"])
 
 
-def probabilities(network: nn.Module, these: Float[np.ndarray, "n c row column"]) -> Float[np.ndarray, "n 3"]:
+def probabilities(network: nn.Module, these: Float[np.ndarray, "n c row column"]) -> Float[np.ndarray, "n k"]:
     """The softmax of the network's answers, 64 images at a time."""
     device = next(network.parameters()).device
     network.eval()

@@ -53,6 +53,8 @@ class Described:
     spots: Float[np.ndarray, "spot feature"]
     image: Int[np.ndarray, " spot"]
     """Which image each hot spot is of."""
+    box: Int[np.ndarray, "spot 4"]
+    """First row and column of each hot spot, and those after its last."""
     kind: Int[np.ndarray, " spot"]
     """0 nothing, 1 metastasis, 2 arthritis."""
     found: Int[np.ndarray, "image 2 2"]
@@ -63,18 +65,18 @@ def describe(scans: Scans, kept: Path | None = None) -> Described:
     """Hot spots and grids of every view, kept in a file where one is named."""
     if kept is not None and kept.exists():
         return load_described(kept)
-    grid, spots, image, kind, found = [], [], [], [], []
+    grid, spots, image, box, kind, found = [], [], [], [], [], []
     for e in older.every_image(scans):
         seen = look(scans.counts[e.patient, e.view], e.view == 1)
         truth = scans.lesions[e.patient, e.view]
         grid.append(of_grid(seen))
         spots.append(of_hot_spots(seen))
         image += [len(grid) - 1] * len(spots[-1])
+        box += seen.boxes
         kind.append(_kinds(seen, truth))
         found.append(_found(seen, truth))
-    whole = Described(
-        np.array(grid), np.concatenate(spots), np.array(image, np.int64), np.concatenate(kind), np.array(found)
-    )
+    numbers_of = (np.array(image, np.int64), np.array(box, np.int64).reshape(-1, 4), np.concatenate(kind))
+    whole = Described(np.array(grid), np.concatenate(spots), *numbers_of, np.array(found))
     if kept is not None:
         with whole_file(kept) as work:
             np.savez(work, **vars(whole))
@@ -91,10 +93,8 @@ def together(parts: Sequence[Described]) -> Described:
     """Several cohorts as one, one behind the other."""
     starts = np.cumsum([0, *(len(d.grid) for d in parts)])
     image = np.concatenate([d.image + start for d, start in zip(parts, starts, strict=False)])
-    grid, spots, kind, found = (
-        np.concatenate([getattr(d, n) for d in parts]) for n in ("grid", "spots", "kind", "found")
-    )
-    return Described(grid, spots, image, kind, found)
+    rest = {n: np.concatenate([getattr(d, n) for d in parts]) for n in ("grid", "spots", "box", "kind", "found")}
+    return Described(image=image, **rest)
 
 
 def _kinds(seen: Seen, truth: UInt8[np.ndarray, "row column"]) -> Int[np.ndarray, " spot"]:
@@ -135,7 +135,8 @@ def classifier(name: str, seed: int) -> Any:
     return make_pipeline(StandardScaler(), made[name]())
 
 
-def _taught(model: Any, x: Float[np.ndarray, "n f"], y: Int[np.ndarray, " n"]) -> Any:
+def taught_model(model: Any, x: Float[np.ndarray, "n f"], y: Int[np.ndarray, " n"]) -> Any:
+    """The classifier, taught; that an artificial neural network could go on is no fault."""
     from sklearn.exceptions import ConvergenceWarning
 
     if model[-1].__class__.__name__ == "KNeighborsClassifier":
@@ -145,7 +146,7 @@ def _taught(model: Any, x: Float[np.ndarray, "n f"], y: Int[np.ndarray, " n"]) -
         return model.fit(x, y)
 
 
-def _asked(model: Any, x: Float[np.ndarray, "n f"]) -> Float[np.ndarray, "n 3"]:
+def asked_model(model: Any, x: Float[np.ndarray, "n f"]) -> Float[np.ndarray, "n 3"]:
     """Probabilities of three classes, 0 for one that was not taught."""
     from scipy.special import softmax
 
@@ -164,13 +165,14 @@ def read(way: str, d: Described, training: Sequence[Entered], testing: Sequence[
     """Teach one way with the training images and ask it about the tests."""
     name, kind = way.split(", ")
     train, test = older.places(training), older.places(testing)
-    x = d.grid if kind == "grid" else _weighed(name, d, train, np.array([e.patient for e in training]), seed)
-    model = classifier(name, seed) if kind == "grid" else _regression()
-    scores = _asked(_taught(model, x[train], numbers(training)), x[test])
+    x = d.grid if kind == "grid" else weighed(name, d, train, seed)
+    model = classifier(name, seed) if kind == "grid" else regression()
+    scores = asked_model(taught_model(model, x[train], numbers(training)), x[test])
     return Tested(list(testing), scores / scores.sum(1, keepdims=True))
 
 
-def _regression() -> Any:
+def regression() -> Any:
+    """A logistic regression behind standardised numbers."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -178,15 +180,19 @@ def _regression() -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
 
-def _weighed(
-    name: str, d: Described, train: Int[np.ndarray, " n"], patients: Int[np.ndarray, " n"], seed: int
-) -> Float[np.ndarray, "image f"]:
-    """Each image in seven numbers: of either disease the two highest probabilities and the sum; and the view.
+def weighed(name: str, d: Described, train: Int[np.ndarray, " n"], seed: int) -> Float[np.ndarray, "image f"]:
+    """Each image in seven numbers: of either disease the two highest probabilities and the sum; and the view."""
+    p = judged(name, d, train, seed)
+    return np.array([_summed(p[d.image == i], i % 2) for i in range(len(d.grid))])
+
+
+def judged(name: str, d: Described, train: Int[np.ndarray, " n"], seed: int) -> Float[np.ndarray, "spot 3"]:
+    """What a classifier makes of each hot spot: the probabilities of nothing, a metastasis and arthritis.
 
     Images of the training patients are judged by a classifier that was taught with other training patients.
     """
-    mine, owner = np.unique(train), dict(zip(train.tolist(), patients.tolist(), strict=True))
-    group = np.array([owner[i] for i in mine.tolist()])
+    mine = np.unique(train)
+    group = mine // 2  # the patient
     rng = np.random.default_rng([seed, 3])
     parts = rng.permutation(len(np.unique(group))) % 5
     part_of = dict(zip(np.unique(group).tolist(), parts.tolist(), strict=True))
@@ -198,8 +204,8 @@ def _weighed(
         if not asked.any():  # fewer patients than parts
             continue
         rows = _balanced(d, np.isin(d.image, taught), rng)
-        p[asked] = _asked(_taught(classifier(name, seed), d.spots[rows], d.kind[rows]), d.spots[asked])
-    return np.array([_summed(p[d.image == i], i % 2) for i in range(len(d.grid))])
+        p[asked] = asked_model(taught_model(classifier(name, seed), d.spots[rows], d.kind[rows]), d.spots[asked])
+    return p
 
 
 def _balanced(d: Described, these: Bool[np.ndarray, " spot"], rng: np.random.Generator) -> Int[np.ndarray, " m"]:
@@ -219,11 +225,11 @@ def _summed(p: Float[np.ndarray, "spot 3"], posterior: int) -> list[float]:
 def study(preset: older.Preset, work: Path, out: Path, say: Callable[[str], None]) -> dict[str, Figure]:
     """Every way on every split; predictions, and what the segmentation found, go beside ``out``."""
     scans = older.cohort(preset, work)
-    d = describe(scans, work / f"hot-spots-{preset.patients}.npz")
+    d = describe(scans, work / f"hot-spots-with-boxes-{preset.patients}.npz")
     write_found(scans, d, out.with_name(f"{out.name}.images.csv"))
     found = _segmentation(d, scans, preset.resamples)
     for way in WAYS:
-        path = out.with_name(f"{out.name}.{way.replace(', ', '-').replace(' ', '-')}.predictions.csv")
+        path = out.with_name(f"{out.name}.{older.file_name(way)}.predictions.csv")
         write_predictions(over_splits(way, d, scans, preset.seeds), path)
         these = read_predictions(path)  # rounding decides between votes that are all but tied
         found |= older.figures(way, these, preset.resamples)

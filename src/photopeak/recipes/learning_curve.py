@@ -49,11 +49,11 @@ def study(
 ) -> dict[str, Figure]:
     """Every way with every share on every split; predictions go beside ``out``, one file a way and share."""
     scans = older.cohort(preset, work)
-    d = describe(scans, work / f"hot-spots-{preset.patients}.npz")
+    d = describe(scans, work / f"hot-spots-with-boxes-{preset.patients}.npz")
     found = dict[str, Figure]()
     for way in WAYS:
         for share in SHARES:
-            name = f"{way.replace(', ', '-').replace(' ', '-')}-1-of-{round(1 / share)}"
+            name = f"{older.file_name(way)}-1-of-{round(1 / share)}"
             each = [told(way, share, scans, d, Place(seed, preset, work, device)) for seed in preset.seeds]
             these = joined(each)
             write_predictions(these, out.with_name(f"{out.name}.{name}.predictions.csv"))

@@ -21,7 +21,7 @@ from photopeak.evaluate.bootstrap import interval, resampled
 from photopeak.evaluate.predictions import Predictions
 from photopeak.patients.difficulty import Difficulty
 from photopeak.recipes.difficulty import COHORT_SEED, PATIENTS, published_scans
-from photopeak.recipes.dspic_data import CLASSES, D_1, Entered, clean, copied
+from photopeak.recipes.dspic_data import D_1, Entered, clean, copied
 from photopeak.recipes.outcome import Figure, Outcome, figure
 
 
@@ -55,6 +55,15 @@ def begun(key: str, name: str) -> Outcome:
     return Outcome(key, name, preset.seeds, words | {"patients": preset.patients, "split": "by patient", "data": "D_1"})
 
 
+def file_name(way: str) -> str:
+    """A way's name in the name of its file.
+
+    >>> file_name("random forest, hot spots")
+    'random-forest-hot-spots'
+    """
+    return way.replace(", ", "-").replace(" ", "-")
+
+
 def divided(scans: Scans, seed: int) -> tuple[list[Entered], list[Entered]]:
     """The images to teach with and those to test, as A4-d1 has them."""
     return clean(scans, D_1, seed)
@@ -74,7 +83,11 @@ def values(these: Predictions, chosen: Int[np.ndarray, " m"] | None = None) -> d
     """Accuracy, areas and sensitivities: the mean over the splits (folds) of these cases."""
     chosen = np.arange(len(these)) if chosen is None else chosen
     truth, scores, folds = these.truth[chosen], these.scores[chosen], np.array(these.folds)[chosen]
-    rows = [_of_one(truth[folds == f], scores[folds == f]) for f in dict.fromkeys(these.folds) if (folds == f).any()]
+    rows = [
+        _of_one(these.classes, truth[folds == f], scores[folds == f])
+        for f in dict.fromkeys(these.folds)
+        if (folds == f).any()
+    ]
     table = np.array([list(r.values()) for r in rows])
     known = np.isfinite(table)
     sums = np.where(known, table, 0.0).sum(0)
@@ -82,12 +95,12 @@ def values(these: Predictions, chosen: Int[np.ndarray, " m"] | None = None) -> d
     return dict(zip(rows[0], means.tolist(), strict=True))
 
 
-def _of_one(truth: metrics.Truth, scores: metrics.Scores) -> dict[str, float]:
+def _of_one(classes: Sequence[str], truth: metrics.Truth, scores: metrics.Scores) -> dict[str, float]:
     c, areas = metrics.confusion(truth, scores), metrics.aucs(truth, scores)
     sensitivity = metrics.per_class(c)["sensitivity"]
     found = {"accuracy": metrics.accuracy(c), "auc": float(areas.mean())}
-    found |= {f"auc_{k}": float(a) for k, a in zip(CLASSES, areas, strict=True)}
-    return found | {f"sensitivity_{k}": float(s) for k, s in zip(CLASSES, sensitivity, strict=True)}
+    found |= {f"auc_{k}": float(a) for k, a in zip(classes, areas, strict=True)}
+    return found | {f"sensitivity_{k}": float(s) for k, s in zip(classes, sensitivity, strict=True)}
 
 
 def figures(way: str, these: Predictions, resamples: int, **beside: Any) -> dict[str, Figure]:

@@ -31,7 +31,7 @@ FILES: Final = {
     "dSPIC-AM, with copies (D_2)": "A4/quick.clean-0",
     simple_cnn.PLAIN: "A13/quick.simple-CNN",
     simple_cnn.SYMMETRY: "A15/quick.simple-CNN-with-symmetry",
-    **{way: f"A10/quick.{way.replace(', ', '-').replace(' ', '-')}" for way in hot_spot_reading.WAYS},
+    **{way: f"A10/quick.{older.file_name(way)}" for way in hot_spot_reading.WAYS},
 }
 """The predictions that other studies left."""
 

@@ -81,7 +81,7 @@ def teach(
 
 def told(way: str, scans: Scans, seed: int, preset: older.Preset, work: Path, device: torch.device) -> Predictions:
     """What the network of one split says of its tests; kept in ``work``, and not taught again where it is."""
-    name = f"{way.replace(' ', '-')}-{seed}-{preset.epochs}-{preset.patients}"
+    name = f"{older.file_name(way)}-{seed}-{preset.epochs}-{preset.patients}"
     kept = work / f"{name}.predictions.csv"
     if not kept.exists():
         training, testing = older.divided(scans, seed)
@@ -103,7 +103,7 @@ def study(
             each.append(told(way, scans, seed, preset, work, device))
             say(f"{way}, split {seed}: accuracy {older.values(each[-1])['accuracy']:.3f}")
         tables[way] = joined(each)
-        write_predictions(tables[way], out.with_name(f"{out.name}.{way.replace(' ', '-')}.predictions.csv"))
+        write_predictions(tables[way], out.with_name(f"{out.name}.{older.file_name(way)}.predictions.csv"))
         found |= older.figures(way, tables[way], preset.resamples)
     if key == "A15":
         found |= older.differences("with symmetry minus without", tables[SYMMETRY], tables[PLAIN], preset.resamples)
