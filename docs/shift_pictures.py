@@ -48,7 +48,7 @@ def main() -> None:
         axis.grid(axis="x", alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_yticks(range(len(groups)), groups, fontsize=9)
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(groups) - 0.3, -0.7)
     drawing.savefig(HERE / "pictures" / "shifts.png", dpi=80)
 
 
