@@ -24,16 +24,22 @@ def over_cluster(work: Callable[[Item], Result], items: Iterable[Item], address:
     ``address`` is "local" for a cluster on this machine, "auto" for a running one, or ``ray://host:port``.
     At most two tasks a CPU are under way, so that memory does not grow with the number of items.
     """
-    ray = optional("ray", extra="cluster")
-    started = not ray.is_initialized()
-    if started:
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns where there is no GPU
-        ray.init(address=None if address == "local" else address, logging_level="ERROR", log_to_driver=False)
+    ray, started = joined(address)
     try:
         yield from _drain(ray, work, items)
     finally:
         if started:
             ray.shutdown()
+
+
+def joined(address: str) -> tuple[Any, bool]:
+    """Ray, connected to the cluster, and whether it was not before: who connected shuts it down."""
+    ray = optional("ray", extra="cluster")
+    started = not ray.is_initialized()
+    if started:
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns where there is no GPU
+        ray.init(address=None if address == "local" else address, logging_level="ERROR", log_to_driver=False)
+    return ray, started
 
 
 def _drain(ray: Any, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:

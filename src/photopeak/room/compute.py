@@ -39,6 +39,9 @@ class Made:
 class Compute:
     """One process that reads and explains; a new one is started where it died."""
 
+    at_once = 2
+    """Studies under way: one that is read, and one whose files are fetched meanwhile."""
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
@@ -75,6 +78,42 @@ class Compute:
 
     def close(self) -> None:
         self._stop()
+
+
+class OnCluster(Compute):
+    """A Ray cluster that reads many studies at a time, as after a new bundle was switched on."""
+
+    at_once = 16
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address, self._ours = address, False
+
+    def run(self, function: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
+        """A function of a module, on a machine of the cluster; one whose machine is lost runs again on another."""
+        with self._lock:
+            ray = self._joined()
+        result: R = ray.get(ray.remote(max_retries=-1, num_cpus=1)(function).remote(*args, **options))
+        return result
+
+    def _joined(self) -> Any:
+        from photopeak.patients.cluster import joined
+
+        try:
+            ray, began = joined(self._address)
+        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+            raise PhotopeakError(
+                f"the cluster {self._address!r} cannot be reached: {error}. Remedy: start it (`ray start --head`), or "
+                "leave PHOTOPEAK_ROOM_CLUSTER empty, and this machine reads."
+            ) from error
+        self._ours = self._ours or began
+        return ray
+
+    def close(self) -> None:
+        if self._ours:
+            import ray
+
+            ray.shutdown()
 
 
 def _end_with_parent() -> None:

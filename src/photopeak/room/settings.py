@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     bundle: str = Field("bone-scan", description="Weights that read what arrives, until another is switched on.")
     quiet_seconds: float = Field(20.0, ge=0, description="A study is complete when nothing came for so long.")
     work: bool = Field(True, description="Whether this process reads studies and forwards results.")
+    cluster: str = Field("", description="Ray address that studies are read at (local, auto, ray://…); empty: here.")
     worker_name: str = Field("room", min_length=1, description="Name of this process among several on one database.")
 
     session_hours: float = Field(12.0, gt=0, description="Longest session.")

@@ -18,7 +18,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from sqlalchemy import select
 
 from photopeak.core import PhotopeakError
-from photopeak.room.compute import Compute
+from photopeak.room.compute import Compute, OnCluster
 from photopeak.room.models import TEACHING, set_fact, teach
 from photopeak.room.results import active_bundle, commit_reading, compute_reading, latest_reading, place
 from photopeak.room.room import Room
@@ -94,7 +94,7 @@ class Work:
         self._room, self._chores = room, chores
         self._stop, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name="work", daemon=True)
-        self._compute = Compute()
+        self._compute = OnCluster(room.settings.cluster) if room.settings.cluster else Compute()
 
     def start(self) -> None:
         """Go on with what a killed process left, and look for more."""
@@ -103,7 +103,7 @@ class Work:
         logging.getLogger("dbos").setLevel(logging.WARNING)
         DBOS(config=_config(self._room))
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.5)
+        DBOS.register_queue(QUEUE, worker_concurrency=self._compute.at_once, polling_interval_sec=0.5)
         DBOS.register_queue(TEACHING, worker_concurrency=1, polling_interval_sec=2.0)
         self._thread.start()
 
