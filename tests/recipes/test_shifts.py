@@ -104,7 +104,7 @@ def test_the_committed_figures_follow_from_the_committed_rows() -> None:
     record = json.loads((RESULTS / "quick.json").read_text())
     assert record["weights_sha256"] == load_bundle("bone-scan").sha256
     again = sf.figures(s.read_rows(RESULTS / "quick.patients.csv"), 2)  # intervals need more, and half a minute
-    assert set(again) == set(record["figures"])
+    assert set(record["figures"]) == {name for name, f in again.items() if np.isfinite(f["value"])}
     for name, figure in record["figures"].items():
         assert again[name]["value"] == pytest.approx(figure["value"], abs=1e-9), name
         assert figure["low"] <= figure["high"]

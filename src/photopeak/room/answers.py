@@ -49,8 +49,11 @@ def refusal(
     stylesheets: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer to a request that is refused or failed; ``stylesheets`` are those of the pages."""
-    if "text/html" in request.headers.get("accept", ""):
+    """The answer to a request that is refused or failed; ``stylesheets`` are those of the pages.
+
+    DICOMweb is for programs: what it refuses is JSON whatever was asked for.
+    """
+    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/dicomweb"):
         return HTMLResponse(page(status, detail, stylesheets), status, headers)
     return JSONResponse({"detail": detail}, status, headers)
 
