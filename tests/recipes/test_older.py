@@ -75,13 +75,28 @@ def test_the_smallest_audit_runs_and_says_what_it_lacks(work: Path, tmp_path: Pa
 
 
 def test_every_way_is_set_beside_dspic_on_the_same_images(work: Path, tmp_path: Path) -> None:
-    for file in older_table.FILES.values():
+    for file in (*older_table.FILES.values(), *older_table.OF_PATIENTS.values()):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         shutil.copy(RESULTS / f"{file}.predictions.csv", tmp_path / f"{file}.predictions.csv")
     figures = reproduced("older", work, tmp_path)
-    assert {n.split(": ")[1] for n in figures if "minus" not in n} == {*older_table.FILES, older_table.READER}
+    ways = {*older_table.FILES, older_table.READER, *older_table.OF_PATIENTS}
+    assert {n.split(": ")[1] for n in figures if "minus" not in n} == ways
     read = read_predictions(tmp_path / "older" / "smoke.reader.predictions.csv")
     assert figures["accuracy: Photopeak reader, one view"]["value"] == pytest.approx(older.values(read)["accuracy"])
+
+
+def test_what_is_said_of_a_patient_is_said_of_both_views() -> None:
+    classes, asked = ("N", "M", "A"), np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
+    first = Predictions(("P", "P", "Q"), ("a", "b", "a"), ("f",) * 3, ("M", "M", "A"), classes, asked)
+    told = Predictions(
+        ("Q", "P"), ("both",) * 2, ("f",) * 2, ("N", "M"), ("N", "M"), np.array([[0.9, 0.1], [0.2, 0.8]])
+    )
+    these = older_table.of_images(told, first)
+    assert these.labels == ("M", "M", "N")
+    assert these.scores[:, 1].tolist() == [0.8, 0.8, 0.1]
+    found = older_table.about_metastases("w", these, first, 5)
+    assert found["auc_M: w"]["value"] == 1.0
+    assert found["auc_M: w minus dSPIC-AM"]["value"] == pytest.approx(0.0)  # .7 and .3 are above .2
 
 
 def test_a_simulated_cohort_on_disk_is_audited(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ STUDIES: Final = {
     "A16": "a five-branch CNN on hot spots of the spine",
     "A17": "which errors those before make, from their predictions",
     "A18": "learning curves of A10 and A13",
-    "older": "A10, A13 and A15 against dSPIC-AM on the same images, from their predictions",
+    "older": "A10, A12, A13 and A15 against dSPIC-AM on the same images, from their predictions",
     "R1": "the Photopeak reader against dSPIC-AM on fresh patients",
     "R1-explain": "whether the maps that explain the Photopeak reader point at the lesions",
     "R2": "where the Photopeak reader breaks: counts, cameras, motion, mimics, sexes, ages, prevalence",
