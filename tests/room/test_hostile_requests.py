@@ -36,12 +36,12 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_no_generated_request_is_more_than_the_room_can_answer(people: People, mode: GenerationMode) -> None:
-    found = Sweep(people, mode, examples=2)
+    found = Sweep(people, mode, examples=6)
     found.run()
     assert found.called == found.callable
     assert len(found.called) > 45
     far = found.statuses[200 if mode is GenerationMode.POSITIVE else 422]
-    assert far > len(found.called) / 4, "the requests did not come far enough"
+    assert far > 100, "the requests did not come far enough"
 
 
 WORDS = ("..%2f..%2fetc%2fpasswd", "%00", "%ed%a0%80", "%e2%80%ae%3Cscript%3E", "9" * 400)

@@ -39,22 +39,19 @@ PART: Final = 12
 
 @dataclass(frozen=True)
 class Shift:
-    """What is changed: knobs of the frozen difficulty, as factors or as values, or settings of every scan.
+    """What is changed: knobs of the frozen difficulty, or settings of every scan.
 
     The frozen difficulty is an easy one, chosen so that the published network reaches its published figures on it:
     lesions are bright and mimics rare. What clinics see lies farther away from it than any camera does.
     """
 
     name: str
-    times: Mapping[str, float] = field(default_factory=dict)
     knobs: Mapping[str, float] = field(default_factory=dict)
     scan: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def difficulty(self) -> Difficulty:
-        frozen = Difficulty.frozen()
-        scaled = {knob: factor * getattr(frozen, knob) for knob, factor in self.times.items()}
-        return dataclasses.replace(frozen, **scaled, **self.knobs)
+        return dataclasses.replace(Difficulty.frozen(), **self.knobs)
 
 
 CLINICAL: Final = {
@@ -69,9 +66,9 @@ def _clinical(*names: str) -> dict[str, float]:
 
 SHIFTS: Final = (
     Shift(USUAL),
-    Shift("a quarter of the counts", times={"counts_scale": 0.25}),
-    Shift("half the counts", times={"counts_scale": 0.5}),
-    Shift("twice the counts", times={"counts_scale": 2.0}),
+    Shift("a quarter of the counts", knobs={"counts_scale": 0.25}),
+    Shift("half the counts", knobs={"counts_scale": 0.5}),
+    Shift("twice the counts", knobs={"counts_scale": 2.0}),
     Shift("pixels of 2.0 mm", scan={"pixel_mm": 2.0}),
     Shift("pixels of 2.8 mm", scan={"pixel_mm": 2.8}),
     Shift("detectors 6 cm farther away", scan={"gap_anterior_mm": 110.0, "gap_posterior_mm": 120.0}),
