@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image as Picture
 
 from photopeak.cli import root
 from photopeak.core import Mask, PhotopeakError, Study
 from photopeak.dicom import read
 from photopeak.dicom.validate import errors_of
-from photopeak.patients.commands import simulate_cohort
+from photopeak.patients.commands import draw_sheet, simulate_cohort
 from photopeak.patients.protocol import Clinic
 from photopeak.patients.radioembolisation import TARGETS, draw_plan
 from photopeak.recipes.pet_beds import F18, Beds, gain
@@ -35,6 +36,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def study(folder) -> Study:
     return only(folder.parent)
+
+
+def test_the_contact_sheet_shows_tumours_in_the_liver(folder) -> None:
+    grey = np.asarray(Picture.open(draw_sheet(folder.parent)))
+    assert 0.001 < (grey < 30).mean() < 0.05  # tumours are black
+    assert (grey[20:] > 225).mean() > 0.5  # and the body around the liver is not
 
 
 @pytest.fixture(scope="module")

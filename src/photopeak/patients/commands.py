@@ -243,14 +243,16 @@ def _shown(study: Study) -> list[Any]:
 
 def _projected(study: Study) -> list[Any]:
     """Of a PET the greatest value along lines from the front and from the left; beyond a head, up to the SUV where a
-    reader's window ends, since brain and bladder would hide all else.
+    reader's window ends, since brain and bladder would hide all else. Microspheres lie in
+    one organ, which nothing hides.
     """
     image = study["activity"]
     assert isinstance(image, Image)
     values = image.values
     if "time" in image.grid.names:
         values = values[len(values) // 2 :].mean(0)  # the later half of the frames
-    if len(values) * image.grid.spacing_mm["z"] <= HEAD_MM:
+    lodged = study.acquisition.radiopharmaceuticals[0].nuclide == "Y-90"
+    if lodged or len(values) * image.grid.spacing_mm["z"] <= HEAD_MM:
         return [values.max(axis)[::-1] for axis in (1, 2)]
     from photopeak.core.step import run
     from photopeak.quantify.suv import SuvBw

@@ -16,6 +16,7 @@ from photopeak.quantify.region_dose import RegionDose, histogram
 
 MOST_CURVES: Final = 9
 TOP_PERCENTILE: Final = 99.97
+FEWEST_PLACES: Final = 3  # beside each other, so that one scan is not drawn larger than its dose
 FAINT: Final = 0.04  # of the scale's top: less dose than this leaves the CT as it is
 HU: Final = (-160.0, 240.0)
 
@@ -54,7 +55,10 @@ def _mips(figure: Any, series: Serial) -> None:
     rows, _, columns = _box(series.values[0])
     mips = series.values[:, rows, :, columns].max(2)[:, ::-1]
     top = float(np.percentile(mips[0], 99.5)) or 1.0
-    axes = np.atleast_1d(figure.subplots(1, len(mips)))
+    axes = figure.subplots(1, max(len(mips), FEWEST_PLACES))
+    for ax in axes[len(mips) :]:
+        ax.set_axis_off()
+    axes = axes[: len(mips)]
     for ax, mip, t in zip(axes, mips, series.times_s, strict=True):
         seen = ax.imshow(mip / 1e6, cmap="gray_r", vmin=0.0, vmax=top / 1e6, interpolation="bilinear")
         ax.set_title(f"{t / 3600.0:.0f} h", fontsize=9)
