@@ -12,7 +12,8 @@ from photopeak.patients.anatomy.outline import outline
 from photopeak.patients.anatomy.pose import Posed
 from photopeak.patients.anatomy.rasterise import Canvas, draw_bones, draw_organs, draw_outline
 from photopeak.patients.anatomy.scaling import Scaling
-from photopeak.patients.anatomy.skeleton import GROUPS, Skeleton, skeleton
+from photopeak.patients.anatomy.shape import draw_shape
+from photopeak.patients.anatomy.skeleton import GROUPS, VERTEBRAE, Skeleton, skeleton
 from photopeak.patients.anatomy.uptake import Details, draw_details, primitive_uptake
 from photopeak.patients.anatomy.variants import apply_variants
 from photopeak.patients.anatomy.variation import Variation
@@ -33,7 +34,7 @@ class Mu:
 def make_body(person: Person, variation: Variation, voxel_mm: float = 3.0, mu: Mu = Mu()) -> Body:
     """Scale, pose and rasterise; ``Body.placement`` is the ``Posed`` that puts further sites in the same frame."""
     reference = skeleton()
-    posed = Posed(Scaling(person, variation.build), variation.pose)
+    posed = Posed(Scaling(person, variation.build), variation.pose, draw_shape(variation.detail_seed))
     details = draw_details(reference, variation.detail_seed)
     points = posed.transform(_shifted(reference, details), reference.point_group, reference.point_side)
     radius = reference.radius_mm * np.where(reference.point_group == HEAD, posed.scaling.f_head, posed.scaling.radius)
@@ -52,15 +53,27 @@ def make_body(person: Person, variation: Variation, voxel_mm: float = 3.0, mu: M
 
 
 def _shifted(reference: Skeleton, details: Details) -> Float[np.ndarray, "points 3"]:
-    """Reference points with each bone moved by about a millimetre and ribs drooping towards their front ends."""
+    """Reference points with each bone moved by about a millimetre, vertebrae turned, ribs drooping towards the front."""
     label = reference.prim_label[reference.point_prim]
-    points = reference.point_mm + details.shift_mm[label]
+    points = _turned(reference, details) + details.shift_mm[label]
     rib = _rib_numbers(reference)[label]
     front = np.clip((45.0 - reference.point_mm[:, 1]) / 135.0, 0.0, 1.0)
     which = np.where(reference.point_side > 0, 0, 1), rib - 1
     drop = details.rib_drop_mm[which] * front + 2.5 * front * np.sin(details.rib_phase[which] + 9.0 * front)
     points[:, 2] += np.where((reference.point_group == CHEST) & (rib > 0), drop, 0.0)
     return np.asarray(points)
+
+
+def _turned(reference: Skeleton, details: Details) -> Float[np.ndarray, "points 3"]:
+    """Reference points with each vertebra stretched and turned about its own middle."""
+    label, points = reference.prim_label[reference.point_prim], reference.point_mm.copy()
+    for number, name in enumerate(reference.names):
+        if name in VERTEBRAE:
+            here = label == number
+            middle = points[here].mean(axis=0)
+            own = (points[here] - middle) * details.stretch[number]
+            points[here] = middle + own @ rotation(details.turn_deg[number]).T
+    return points
 
 
 def _rib_numbers(reference: Skeleton) -> Int[np.ndarray, "labels"]:

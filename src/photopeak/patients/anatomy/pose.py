@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from photopeak.core import PhotopeakError
 from photopeak.patients.anatomy.curves import Array, rotation
 from photopeak.patients.anatomy.scaling import Scaling
+from photopeak.patients.anatomy.shape import NO_SHAPE, Shape
 from photopeak.patients.anatomy.skeleton import GROUPS, SIDES
 
 Flags = NDArray[np.bool_]
@@ -67,12 +68,13 @@ class Pose:
 class Posed:
     """Takes reference coordinates into one posed body.
 
-    The order is: scale; foot; leg; fingers, hand, forearm, arm; shoulder; head; curvature of the spine;
+    The order is: the person's own shape; scale; foot; leg; fingers, hand, forearm, arm; shoulder; head; curvature of the spine;
     roll and tilt of the whole. The right side is posed as a left one with its own angles, then mirrored.
     """
 
-    def __init__(self, scaling: Scaling, pose: Pose) -> None:
+    def __init__(self, scaling: Scaling, pose: Pose, shape: Shape = NO_SHAPE) -> None:
         self.scaling = scaling
+        self.shape = shape
         self.pose = pose
         self._pivot = {name: scaling.pivot(name) for name in ("arm", "fore", "hand", "finger", "leg", "foot", "head")}
         self._pivot["pelvis"] = scaling(np.array([[0.0, 20.0, 960.0]]), np.array([GROUPS.index("pelvis")]))[0]
@@ -106,7 +108,7 @@ class Posed:
         self, points_mm: Float[np.ndarray, "n 3"], group: Int[np.ndarray, "n"], side: Int[np.ndarray, "n"]
     ) -> Float[np.ndarray, "n 3"]:
         """The same for many points, each with its group's number and its side (+1 left, 0, −1 right)."""
-        out = self.scaling(points_mm, group)
+        out = self.scaling(self.shape.displaced(points_mm, side), group)
         for mirror, limbs in ((1, self.pose.left), (-1, self.pose.right)):
             self._limbs(out, group, side == mirror, limbs)
         out[:, 0] *= np.where(side < 0, -1.0, 1.0)

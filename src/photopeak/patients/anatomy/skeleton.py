@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from photopeak.patients.anatomy.curves import arc, grid_triangles, rotation, smooth_chain, smooth_grid
-from photopeak.patients.anatomy.vertebrae import vertebra_primitives
+from photopeak.patients.anatomy.vertebrae import leans_deg, vertebra_primitives
 
 GROUPS = (
     "trunk",
@@ -105,8 +105,9 @@ def skeleton() -> Skeleton:
     source = document()
     for prim in source["organs"]:
         builder.add(prim, organ=True)
-    for row in source["vertebrae"]["rows"]:
-        for prim in vertebra_primitives(*row):
+    rows = source["vertebrae"]["rows"]
+    for row, lean in zip(rows, leans_deg(rows), strict=True):
+        for prim in vertebra_primitives(*row, lean):
             builder.add(prim)
     for prim in source["prims"]:
         builder.add(prim)

@@ -13,6 +13,8 @@ from photopeak.patients.anatomy.variation import Variation
 from photopeak.patients.body import Person
 
 REGION_SHARE, BONE_SHARE, PRIMITIVE_SHARE, SIDE_SHARE = 0.75, 0.5, 0.5, 0.35
+TURN_DEG, STRETCH = 3.0, 0.05
+"""Standard deviations, about and along each axis, of what a vertebra's posture and shape are its own by."""
 RENAL, BLOOD = ("kidney", "kidney.pelvis"), ("heart", "vessel")
 
 
@@ -25,6 +27,8 @@ class Details:
     ln_bone: Float[np.ndarray, "prims"]
     ln_side: Float[np.ndarray, "prims"]
     shift_mm: Float[np.ndarray, "labels 3"]
+    turn_deg: Float[np.ndarray, "labels 3"]
+    stretch: Float[np.ndarray, "labels 3"]
     rib_drop_mm: Float[np.ndarray, "sides ribs"]
     rib_phase: Float[np.ndarray, "sides ribs"]
     texture_shift: tuple[int, int, int]
@@ -39,6 +43,7 @@ def draw_details(skeleton: Skeleton, seed: int) -> Details:
     index = np.array([regions[name] for name in skeleton.prim_region])
     z = [rng.standard_normal(n) for n in (len(regions), len(index), 3 * len(regions))]
     shift = 1.2 * rng.standard_normal((256, 3))
+    turn, stretch = TURN_DEG * rng.standard_normal((256, 3)), np.exp(STRETCH * rng.standard_normal((256, 3)))
     alone, walk = rng.standard_normal((2, 12)), rng.standard_normal((2, 12)).cumsum(axis=1)
     rib = 3.2 * alone + 1.6 * (walk - walk.mean(axis=1, keepdims=True)) + 2.0 * rng.standard_normal((2, 1))
     dx, dy, dz = (int(v) for v in rng.integers(0, 64, 3))
@@ -47,8 +52,9 @@ def draw_details(skeleton: Skeleton, seed: int) -> Details:
     contour = rng.standard_normal((3, 3, 4))
     bone = rng.standard_normal(256)[skeleton.prim_label]
     return Details(
-        z[0][index], z[1], bone, side, shift, rib, rng.uniform(0, 2 * np.pi, (2, 12)), (dx, dy, dz), bladder, contour
-    )
+        z[0][index], z[1], bone, side, shift, turn, stretch, rib, rng.uniform(0, 2 * np.pi, (2, 12)), (dx, dy, dz),
+        bladder, contour,
+    )  # fmt: skip
 
 
 def primitive_uptake(

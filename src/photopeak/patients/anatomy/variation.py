@@ -123,7 +123,7 @@ def draw_tracer(rng: np.random.Generator, person: Person) -> Tracer:
     """Clearance and urine: soft tissue rises with weight and age, and is high where kidneys fail (4 %)."""
     z = np.clip(rng.standard_normal(5), -2.2, 2.2)
     bmi, failing = person.weight_kg / person.height_m**2, bool(rng.random() < 0.04)
-    soft = 0.0205 * np.exp(0.02 * (bmi - 26) + 0.004 * (person.age_years - 64) + 0.36 * z[0])
+    soft = 0.0172 * np.exp(0.02 * (bmi - 26) + 0.004 * (person.age_years - 64) + 0.34 * z[0])
     bladder = float(np.clip(0.9 * np.exp(0.85 * z[1]), 0.08, 3.0))
     volume = float(np.clip(100.0 * np.exp(0.8 * z[2]), 15.0, 350.0))
     if failing:
