@@ -165,8 +165,8 @@ def _uneven(rows: Array, waves: Float[np.ndarray, "waves 4"]) -> Array:
     phase = 2 * np.pi * z[:, None] / np.array([90.0, 170.0, 320.0])
     swing = np.stack([np.sin(phase), np.cos(phase)], axis=-1)
     swing = swing * WAVE_SHARE[:, None] * (1.0 if abs(rows[0, 1]) < 20 else 0.6)  # legs are smoother
-    fine[:, 1] += 2.0 * np.einsum("zwc,wc->z", swing, waves[:, :2])
-    fine[:, 3] *= 1.0 + 0.018 * np.einsum("zwc,wc->z", swing, waves[:, 2:])
+    fine[:, 1] += 2.6 * np.einsum("zwc,wc->z", swing, waves[:, :2])
+    fine[:, 3] *= 1.0 + 0.025 * np.einsum("zwc,wc->z", swing, waves[:, 2:])
     return fine
 
 

@@ -12,7 +12,8 @@ from photopeak.patients.anatomy.variants import KIDNEY_MISSING
 from photopeak.patients.anatomy.variation import Variation
 from photopeak.patients.body import Person
 
-REGION_SHARE, BONE_SHARE, PRIMITIVE_SHARE, SIDE_SHARE = 0.75, 0.5, 0.5, 0.35
+REGION_SHARE, PLACE_SHARE, BONE_SHARE, PRIMITIVE_SHARE, SIDE_SHARE = 0.5, 0.6, 0.25, 0.35, 0.25
+PLACE_MM = (120.0, 500.0)
 TURN_DEG, STRETCH = 3.0, 0.05
 """Standard deviations, about and along each axis, of what a vertebra's posture and shape are its own by."""
 RENAL, BLOOD = ("kidney", "kidney.pelvis"), ("heart", "vessel")
@@ -23,6 +24,7 @@ class Details:
     """Small draws of one body, seeded by ``Variation.detail_seed``."""
 
     ln_region: Float[np.ndarray, "prims"]
+    ln_place: Float[np.ndarray, "prims"]
     ln_primitive: Float[np.ndarray, "prims"]
     ln_bone: Float[np.ndarray, "prims"]
     ln_side: Float[np.ndarray, "prims"]
@@ -52,16 +54,27 @@ def draw_details(skeleton: Skeleton, seed: int) -> Details:
     contour = rng.standard_normal((3, 3, 4))
     bone = rng.standard_normal(256)[skeleton.prim_label]
     return Details(
-        z[0][index], z[1], bone, side, shift, turn, stretch, rib, rng.uniform(0, 2 * np.pi, (2, 12)), (dx, dy, dz),
+        z[0][index], _place(skeleton, rng), z[1], bone, side, shift, turn, stretch, rib, rng.uniform(0, 2 * np.pi, (2, 12)), (dx, dy, dz),
         bladder, contour,
     )  # fmt: skip
+
+
+def _place(skeleton: Skeleton, rng: np.random.Generator, waves: int = 24) -> Float[np.ndarray, "prims"]:
+    """A smooth N(0, 1) field over the body at each primitive's middle, so that neighbours shine alike."""
+    middle = np.stack([skeleton.point_mm[skeleton.point_prim == i].mean(axis=0) for i in range(len(skeleton.prim_u))])
+    middle[:, 0] *= np.where(skeleton.prim_side < 0, -1.0, 1.0)
+    direction = rng.standard_normal((waves, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    k = 2 * np.pi * direction / rng.uniform(*PLACE_MM, (waves, 1))
+    return np.asarray(np.sin(middle @ k.T + rng.uniform(0, 2 * np.pi, waves)) @ rng.standard_normal(waves) * (2 / waves) ** 0.5)
 
 
 def primitive_uptake(
     skeleton: Skeleton, person: Person, variation: Variation, details: Details
 ) -> Float[np.ndarray, "prims"]:
-    """ln u = ln u₀ + sd (¾ region + ½ bone + ½ primitive + ⅓ side) + wear of joints, times bone turnover."""
-    spread = REGION_SHARE * details.ln_region + PRIMITIVE_SHARE * details.ln_primitive + SIDE_SHARE * details.ln_side
+    """ln u = ln u₀ + sd (0.5 region + 0.6 place + 0.25 bone + 0.35 primitive + 0.25 side) + wear, times turnover."""
+    spread = REGION_SHARE * details.ln_region + PLACE_SHARE * details.ln_place
+    spread += PRIMITIVE_SHARE * details.ln_primitive + SIDE_SHARE * details.ln_side
     spread += BONE_SHARE * (1.0 + 0.5 * variation.joint_wear) * details.ln_bone
     ln_u = skeleton.prim_sd * np.clip(spread, -2.3, 2.3)
     ln_u += _wear(skeleton, variation) * (0.02 + 0.07 * np.clip(details.ln_primitive, -1.5, 2.0))
