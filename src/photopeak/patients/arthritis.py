@@ -98,7 +98,7 @@ def arthritis_at(
     return Lesion(
         number, "arthritis", joint.site, str(row["group"]), joint.side, vector(at), vectors(size * axes.T),
         added=round(strength * own * float(row["du"][1]) * difficulty.arthritis_uptake_scale, 4),
-        within=tuple(dict.fromkeys(within)), roughness=0.15, crosses_joint=True,
+        within=tuple(dict.fromkeys(within)), roughness=0.4, crosses_joint=True,
     )  # fmt: skip
 
 

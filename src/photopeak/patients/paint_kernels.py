@@ -43,7 +43,8 @@ def grow(
     ``label`` is the box of structure numbers, ``first_mm`` the first voxel's centre relative to the
     lesion's. ``inverse`` takes millimetres to the unit sphere; the radius there is r(1 + roughness·noise),
     the noise a sum of waves (three cycles per unit radius at most, and a phase, in each row of ``waves``).
-    The edge is soft from 0.75 to 1.15. With ``hollow`` > 0 the lesion is a rim around that radius.
+    The edge is soft from 0.75 to 1.15, and what is inside is as mottled as the edge is rough, twice as fine.
+    With ``hollow`` > 0 the lesion is a rim around that radius.
     """
     nz, ny, nx = label.shape
     scale = roughness / np.sqrt(0.5 * max(1, waves.shape[0]))
@@ -59,13 +60,15 @@ def grow(
                 r = np.sqrt(qx * qx + qy * qy + qz * qz)
                 if r > 2.0:
                     continue
-                noise = 0.0
+                noise, mottle = 0.0, 0.0
                 for k in range(waves.shape[0]):
-                    noise += wave(waves[k, 0] * qx + waves[k, 1] * qy + waves[k, 2] * qz + waves[k, 3])
+                    along = waves[k, 0] * qx + waves[k, 1] * qy + waves[k, 2] * qz
+                    noise += wave(along + waves[k, 3])
+                    mottle += wave(2.0 * along + waves[k, 3])
                 r *= max(0.5, 1.0 + scale * noise)
                 inside = soft_step(r, 0.75, 1.15)
                 hole = soft_step(r / hollow, 0.75, 1.15) if hollow > 0.0 else 0.0
-                reach[z, y, x] = inside * (1.0 - hole)
+                reach[z, y, x] = inside * (1.0 - hole) * max(0.2, 1.0 + scale * mottle)
                 core[z, y, x] = hole
 
 

@@ -94,8 +94,8 @@ def _fill_bladder(
     floor = min(points[reference.point_prim == p, 2].min() for p in parts)
     for prim, draw in zip(parts, shape, strict=True):
         here = np.flatnonzero(reference.point_prim == prim)
-        flat = np.exp(0.14 * draw[:3] - 0.14 * draw[:3].mean())
+        flat = np.exp(0.11 * draw[:3] - 0.11 * draw[:3].mean())
         axes = grow * flat[:, None] * (points[here[1:]] - points[here[0]]) @ rotation((0.0, 7.0 * draw[3], 0.0)).T
-        away = np.array([4.0 * draw[4] * grow, 0.0, (points[here[0], 2] - floor) * (grow - 1.0) + 2.0 * draw[5]])
+        away = np.array([2.0 * draw[4] * grow, 0.0, (points[here[0], 2] - floor) * (grow - 1.0) + 2.0 * draw[5]])
         points[here[0]] += away
         points[here[1:]] = points[here[0]] + axes

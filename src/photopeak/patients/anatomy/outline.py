@@ -16,7 +16,7 @@ from photopeak.patients.anatomy.skeleton import GROUPS, SIDES, document
 
 SIDE_NAMES = ("left", "right")
 BREAST_UPTAKE = 0.7
-WAVE_SHARE = np.array([0.15, 0.7, 1.2])
+WAVE_SHARE = np.array([0.08, 0.6, 1.2])
 PARTS = ("head", "arm", "fore", "hand", "foot")
 
 
@@ -166,7 +166,7 @@ def _uneven(rows: Array, waves: Float[np.ndarray, "waves 4"]) -> Array:
     swing = np.stack([np.sin(phase), np.cos(phase)], axis=-1)
     swing = swing * WAVE_SHARE[:, None] * (1.0 if abs(rows[0, 1]) < 20 else 0.6)  # legs are smoother
     fine[:, 1] += 2.6 * np.einsum("zwc,wc->z", swing, waves[:, :2])
-    fine[:, 3] *= 1.0 + 0.025 * np.einsum("zwc,wc->z", swing, waves[:, 2:])
+    fine[:, 3] *= 1.0 + 0.022 * np.einsum("zwc,wc->z", swing, waves[:, 2:])
     return fine
 
 

@@ -12,7 +12,7 @@ from photopeak.patients.anatomy.variants import KIDNEY_MISSING
 from photopeak.patients.anatomy.variation import Variation
 from photopeak.patients.body import Person
 
-REGION_SHARE, PLACE_SHARE, BONE_SHARE, PRIMITIVE_SHARE, SIDE_SHARE = 0.5, 0.6, 0.25, 0.35, 0.25
+REGION_SHARE, PLACE_SHARE, BONE_SHARE, PRIMITIVE_SHARE, SIDE_SHARE = 0.55, 0.45, 0.25, 0.35, 0.2
 PLACE_MM = (120.0, 500.0)
 TURN_DEG, STRETCH = 3.0, 0.05
 """Standard deviations, about and along each axis, of what a vertebra's posture and shape are its own by."""
@@ -72,7 +72,7 @@ def _place(skeleton: Skeleton, rng: np.random.Generator, waves: int = 24) -> Flo
 def primitive_uptake(
     skeleton: Skeleton, person: Person, variation: Variation, details: Details
 ) -> Float[np.ndarray, "prims"]:
-    """ln u = ln u₀ + sd (0.5 region + 0.6 place + 0.25 bone + 0.35 primitive + 0.25 side) + wear, times turnover."""
+    """ln u = ln u₀ + sd (0.55 region + 0.45 place + 0.25 bone + 0.35 primitive + 0.2 side) + wear, times turnover."""
     spread = REGION_SHARE * details.ln_region + PLACE_SHARE * details.ln_place
     spread += PRIMITIVE_SHARE * details.ln_primitive + SIDE_SHARE * details.ln_side
     spread += BONE_SHARE * (1.0 + 0.5 * variation.joint_wear) * details.ln_bone

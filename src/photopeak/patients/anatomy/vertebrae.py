@@ -63,6 +63,9 @@ def vertebra_primitives(
         plate = {"t": "ell", "u": 1.05 * deep * u, "sd": 0.4, "s": [0.95 * a, 0.95 * b, 2.2], "e": 4, "j": "endplate", "rot": [lean, 0, 0]}
         up, back_up = (c - 0.8) * math.cos(math.radians(lean)), -(c - 0.8) * math.sin(math.radians(lean))
         parts += [{"n": f"endplate{s}", **plate, "c": [0, y + s * back_up, z + s * up]} for s in (1, -1)]
+        # Rims and insertions of the disc below: from the front the gaps between bodies are never empty.
+        rim = {"t": "ell", "u": 0.45 * deep * u, "sd": 0.5, "s": [a, b, 3.2], "e": 3, "rot": [lean, 0, 0]}
+        parts += [{"n": "rim", **rim, "c": [0, y + (c + 2.8) * math.sin(math.radians(lean)), z - c - 2.8]}]
     parts += _arch(a, back, (z, c), (tp, 0.35 * u if lumbar else 1.0 * u), arch * u)
     return [{**base, **part, "n": f"{name}.{part['n']}"} for part in parts]
 
