@@ -21,9 +21,11 @@ from photopeak.patients.anatomy import (
 )
 from photopeak.patients.anatomy.pose import Limbs
 from photopeak.patients.anatomy.scaling import Scaling
-from photopeak.patients.anatomy.skeleton import GROUPS, skeleton
+from photopeak.patients.anatomy.shape import NO_SHAPE, draw_shape
+from photopeak.patients.anatomy.skeleton import GROUPS, document, skeleton
 from photopeak.patients.anatomy.texture import tile
 from photopeak.patients.anatomy.uptake import draw_details, primitive_uptake
+from photopeak.patients.anatomy.vertebrae import leans_deg
 from photopeak.patients.body import Person, Variant
 
 MAN, WOMAN = Person("M", 60.0, 1.76, 73.0), Person("F", 60.0, 1.63, 60.0)
@@ -174,3 +176,41 @@ def test_texture_has_mean_one_and_repeats() -> None:
     np.testing.assert_array_equal(bone[..., :64], bone[..., 64:])
     assert 0.1 < bone.std() < 0.3
     assert tile(3.0, "soft", 1).std() < bone.std()
+
+
+def test_a_shape_is_smooth_over_the_midline_and_differs_between_the_sides():
+    shape, rng = draw_shape(3), np.random.default_rng(0)
+    p = rng.uniform((0.0, -100.0, 0.0), (200.0, 100.0, 1700.0), (4000, 3))
+    left, right = (shape.displaced(p, np.full(len(p), side)) - p for side in (1, -1))
+    assert 2.5 < left.std() < 6.0
+    assert np.corrcoef(left[:, 2], right[:, 2])[0, 1] < 0.9
+    middle = p * [0.0, 1.0, 1.0]
+    ours, mirrored = (shape.displaced(middle, np.full(len(p), side)) for side in (1, -1))
+    np.testing.assert_allclose(ours * [-1.0, 1.0, 1.0], mirrored, atol=1e-9)
+    step = 0.01
+    strain = (shape.displaced(p + np.array([0.0, 0.0, step]), np.full(len(p), 1)) - p - left)[:, 2] / step - 1.0
+    assert strain.std() < 0.15
+    assert abs(strain).max() < 0.6, "no bone folds over"
+    np.testing.assert_array_equal(NO_SHAPE.displaced(p, np.full(len(p), -1)), p)
+
+
+def test_vertebral_bodies_stand_square_to_the_spine():
+    rows = document()["vertebrae"]["rows"]
+    lean = dict(zip((row[0] for row in rows), leans_deg(rows), strict=True))
+    assert lean["L5"] > lean["L4"] > lean["L2"]  # lordosis
+    assert lean["T3"] > lean["T7"] > lean["T12"]  # kyphosis
+    assert 10 < lean["L5"] < 25
+
+
+def test_neighbouring_bones_shine_alike():
+    reference = skeleton()
+    named = {
+        name: i
+        for i, (name, side) in enumerate(zip(reference.prim_name, reference.prim_side, strict=True))
+        if side >= 0
+    }
+    upper, lower, far = (named[n] for n in ("femur.shaft.u", "femur.inter", "vault"))
+    place = np.array([draw_details(reference, seed).ln_place for seed in range(300)])
+    assert np.corrcoef(place[:, upper], place[:, lower])[0, 1] > 0.6
+    assert abs(np.corrcoef(place[:, upper], place[:, far])[0, 1]) < 0.3
+    assert place.std() == pytest.approx(1.0, abs=0.1)

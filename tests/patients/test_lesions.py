@@ -130,12 +130,13 @@ def test_grow_against_plain_numpy(hollow):
     grow(label, may, 4.0, first, inverse, 0.3, waves, reach, core, hollow)
     z, y, x = np.meshgrid(*(np.arange(n) * 4.0 for n in label.shape), indexing="ij")
     q = np.einsum("ij,j...->i...", inverse, np.stack([x + first[0], y + first[1], z + first[2]]))
-    noise = sum(plain_wave(np.tensordot(w[:3], q, 1) + w[3]) for w in waves)
+    noise, mottle = (sum(plain_wave(f * np.tensordot(w[:3], q, 1) + w[3]) for w in waves) for f in (1.0, 2.0))
     radius = np.sqrt((q**2).sum(axis=0))
     r = radius * np.maximum(0.5, 1 + 0.3 / np.sqrt(3.0) * noise)
     hole = plain_step(r / hollow, 0.75, 1.15) if hollow else np.zeros_like(r)
     free = (may[label] == 1) & (radius <= 2.0)
-    np.testing.assert_allclose(reach, np.where(free, plain_step(r, 0.75, 1.15) * (1 - hole), 0), atol=1e-6)
+    inside = plain_step(r, 0.75, 1.15) * (1 - hole) * np.maximum(0.2, 1 + 0.3 / np.sqrt(3.0) * mottle)
+    np.testing.assert_allclose(reach, np.where(free, inside, 0), atol=1e-6)
     np.testing.assert_allclose(core, np.where(free, hole, 0), atol=1e-6)
     assert soft_step(0.5, 0.75, 1.15) == 1.0
     assert soft_step(1.3, 0.75, 1.15) == 0.0

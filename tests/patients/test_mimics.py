@@ -53,7 +53,8 @@ def test_a_hip_prosthesis_is_cold_and_absorbs():
     where = site(4)
     lesions = MAKERS["hip prosthesis"](where)
     body, painted = where.body, paint(where.body, [deposit(where.body, m, where.rng) for m in lesions])
-    denser = painted.mu_per_cm > body.mu_per_cm + 0.3
+    more = painted.mu_per_cm - body.mu_per_cm
+    denser = more > 0.6 * more.max()  # filled with metal; the cortex around it keeps its uptake
     assert denser.sum() > 50
     assert painted.uptake[denser].mean() < 0.5 * body.uptake[denser].mean()
 

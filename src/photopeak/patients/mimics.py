@@ -210,7 +210,7 @@ def catheter(where: Site) -> list[Lesion]:
     axes = vectors(np.diag(where.rng.uniform((18, 8, 40), (32, 14, 70))))
     added = where.uptake("urinary catheter")
     return [Lesion(0, "urinary catheter", f"beside the {side} thigh", "outside", side, at, axes,
-                   added=added, within=ANYWHERE)]  # fmt: skip
+                   added=added, within=ANYWHERE, roughness=0.3)]  # fmt: skip
 
 
 def paget(where: Site) -> list[Lesion]:

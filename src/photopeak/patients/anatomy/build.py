@@ -34,7 +34,7 @@ class Mu:
 def make_body(person: Person, variation: Variation, voxel_mm: float = 3.0, mu: Mu = Mu()) -> Body:
     """Scale, pose and rasterise; ``Body.placement`` is the ``Posed`` that puts further sites in the same frame."""
     reference = skeleton()
-    posed = Posed(Scaling(person, variation.build), variation.pose, draw_shape(variation.detail_seed))
+    posed = Posed(Scaling(person, variation.build), variation.pose, draw_shape(variation.shape_seed))
     details = draw_details(reference, variation.detail_seed)
     points = posed.transform(_shifted(reference, details), reference.point_group, reference.point_side)
     radius = reference.radius_mm * np.where(reference.point_group == HEAD, posed.scaling.f_head, posed.scaling.radius)
@@ -53,7 +53,7 @@ def make_body(person: Person, variation: Variation, voxel_mm: float = 3.0, mu: M
 
 
 def _shifted(reference: Skeleton, details: Details) -> Float[np.ndarray, "points 3"]:
-    """Reference points with each bone moved by about a millimetre, vertebrae turned, ribs drooping towards the front."""
+    """Reference points: each bone moved by about a millimetre, vertebrae turned, ribs drooping to the front."""
     label = reference.prim_label[reference.point_prim]
     points = _turned(reference, details) + details.shift_mm[label]
     rib = _rib_numbers(reference)[label]

@@ -68,8 +68,8 @@ class Pose:
 class Posed:
     """Takes reference coordinates into one posed body.
 
-    The order is: the person's own shape; scale; foot; leg; fingers, hand, forearm, arm; shoulder; head; curvature of the spine;
-    roll and tilt of the whole. The right side is posed as a left one with its own angles, then mirrored.
+    The order is: the person's own shape; scale; foot; leg; fingers, hand, forearm, arm; shoulder; head; curvature
+    of the spine; roll and tilt of the whole. The right side is posed as a left one with its own angles, then mirrored.
     """
 
     def __init__(self, scaling: Scaling, pose: Pose, shape: Shape = NO_SHAPE) -> None:

@@ -35,8 +35,10 @@ class Shape:
 NO_SHAPE = Shape(np.zeros((0, 3)), np.zeros(0), np.zeros((0, 3)))
 
 
-def draw_shape(seed: int) -> Shape:
-    """Waves in all directions, long ones that bend and short ones that make each bone its own."""
+def draw_shape(seed: int | None) -> Shape:
+    """Waves in all directions, long ones that bend and short ones that make each bone its own; None is the textbook."""
+    if seed is None:
+        return NO_SHAPE
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 1])))
     length = np.concatenate([rng.uniform(*LONG_MM, WAVES), rng.uniform(*SHORT_MM, WAVES)])
     sd = np.repeat([LONG_SD_MM, SHORT_SD_MM], WAVES) * np.sqrt(2.0 / WAVES)

@@ -107,7 +107,7 @@ def skeleton() -> Skeleton:
         builder.add(prim, organ=True)
     rows = source["vertebrae"]["rows"]
     for row, lean in zip(rows, leans_deg(rows), strict=True):
-        for prim in vertebra_primitives(*row, lean):
+        for prim in vertebra_primitives(row, lean):
             builder.add(prim)
     for prim in source["prims"]:
         builder.add(prim)

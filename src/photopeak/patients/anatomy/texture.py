@@ -21,11 +21,11 @@ def _smooth_noise(rng: np.random.Generator, sigma_voxels: float) -> Float32[np.n
 
 @lru_cache(maxsize=8)
 def tile(voxel_mm: float, kind: str, repeats: int = 1) -> Float32[np.ndarray, "64 64 width"]:
-    """exp(Σ sdᵢ nᵢ): ``bone`` 11 % at 45 mm, 13 % at 16 mm, 15 % at 6 mm; ``soft`` 10 % at 50 mm, 8 % at 20 mm.
+    """exp(Σ sdᵢ nᵢ): ``bone`` 11 % at 45 mm, 10 % at 16 mm, 12 % at 6 mm; ``soft`` 10 % at 50 mm, 8 % at 20 mm.
 
     It repeats after 64 voxels; along x it is written out ``repeats`` times so that rows are read straight.
     """
-    scales = {"bone": ((0.11, 45.0), (0.13, 16.0), (0.15, 6.0)), "soft": ((0.10, 50.0), (0.08, 20.0))}[kind]
+    scales = {"bone": ((0.11, 45.0), (0.10, 16.0), (0.12, 6.0)), "soft": ((0.10, 50.0), (0.08, 20.0))}[kind]
     rng = np.random.Generator(np.random.Philox(20261121))
     log = sum(sd * _smooth_noise(rng, fwhm / 2.355 / voxel_mm) for sd, fwhm in scales)
     out = np.exp(log).astype(np.float32)

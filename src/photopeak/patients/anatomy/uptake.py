@@ -13,7 +13,8 @@ from photopeak.patients.anatomy.variation import Variation
 from photopeak.patients.body import Person
 
 REGION_SHARE, PLACE_SHARE, BONE_SHARE, PRIMITIVE_SHARE, SIDE_SHARE = 0.55, 0.45, 0.25, 0.35, 0.2
-PLACE_MM = (120.0, 500.0)
+PLACE_WAVES, PLACE_MM = 24, (200.0, 700.0)
+"""Lengths of the waves by which neighbouring bones shine alike."""
 TURN_DEG, STRETCH = 3.0, 0.05
 """Standard deviations, about and along each axis, of what a vertebra's posture and shape are its own by."""
 RENAL, BLOOD = ("kidney", "kidney.pelvis"), ("heart", "vessel")
@@ -53,20 +54,22 @@ def draw_details(skeleton: Skeleton, seed: int) -> Details:
     bladder = np.clip(rng.standard_normal((2, 6)), -2.0, 2.0)
     contour = rng.standard_normal((3, 3, 4))
     bone = rng.standard_normal(256)[skeleton.prim_label]
+    phase, place = rng.uniform(0, 2 * np.pi, (2, 12)), _place(skeleton, rng)
     return Details(
-        z[0][index], _place(skeleton, rng), z[1], bone, side, shift, turn, stretch, rib, rng.uniform(0, 2 * np.pi, (2, 12)), (dx, dy, dz),
-        bladder, contour,
-    )  # fmt: skip
+        z[0][index], place, z[1], bone, side, shift, turn, stretch, rib, phase, (dx, dy, dz), bladder, contour
+    )
 
 
-def _place(skeleton: Skeleton, rng: np.random.Generator, waves: int = 24) -> Float[np.ndarray, "prims"]:
+def _place(skeleton: Skeleton, rng: np.random.Generator) -> Float[np.ndarray, "prims"]:
     """A smooth N(0, 1) field over the body at each primitive's middle, so that neighbours shine alike."""
-    middle = np.stack([skeleton.point_mm[skeleton.point_prim == i].mean(axis=0) for i in range(len(skeleton.prim_u))])
+    count = np.bincount(skeleton.point_prim)
+    middle = np.column_stack([np.bincount(skeleton.point_prim, weights=x) / count for x in skeleton.point_mm.T])
     middle[:, 0] *= np.where(skeleton.prim_side < 0, -1.0, 1.0)
-    direction = rng.standard_normal((waves, 3))
+    direction = rng.standard_normal((PLACE_WAVES, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    k = 2 * np.pi * direction / rng.uniform(*PLACE_MM, (waves, 1))
-    return np.asarray(np.sin(middle @ k.T + rng.uniform(0, 2 * np.pi, waves)) @ rng.standard_normal(waves) * (2 / waves) ** 0.5)
+    k = 2 * np.pi * direction / rng.uniform(*PLACE_MM, (PLACE_WAVES, 1))
+    height = np.sqrt(2.0 / PLACE_WAVES) * rng.standard_normal(PLACE_WAVES)
+    return np.asarray(np.sin(middle @ k.T + rng.uniform(0, 2 * np.pi, PLACE_WAVES)) @ height)
 
 
 def primitive_uptake(

@@ -33,8 +33,8 @@ class Tracer:
 class Variation:
     """Everything drawn for one body. Change a field with ``dataclasses.replace`` to override it.
 
-    ``detail_seed`` seeds the small draws, one for each primitive: uptake, shifts of a millimetre or so,
-    the crowding of ribs, the place of the texture.
+    ``shape_seed`` bends and stretches the textbook's bones (None leaves them); ``detail_seed`` seeds the small
+    draws, one for each primitive: uptake, shifts of a millimetre or so, the crowding of ribs, the texture's place.
     """
 
     pose: Pose = field(default_factory=Pose)
@@ -44,6 +44,7 @@ class Variation:
     joint_wear: float = 0.0
     variants: tuple[Variant, ...] = ()
     detail_seed: int = 0
+    shape_seed: int | None = None
 
 
 def draw_variation(rng: np.random.Generator, person: Person, *, variants: bool = True) -> Variation:
@@ -53,7 +54,8 @@ def draw_variation(rng: np.random.Generator, person: Person, *, variants: bool =
     wear = float(np.clip((person.age_years - 45) / 30 + 0.35 * rng.standard_normal(), 0.0, 1.8))
     found = draw_variants(rng, person, dominant)
     seed = int(rng.integers(2**63))
-    return Variation(pose, build, tracer, dominant, wear if variants else 0.0, found if variants else (), seed)
+    worn, seen = (wear, found) if variants else (0.0, ())
+    return Variation(pose, build, tracer, dominant, worn, seen, seed, seed)
 
 
 def draw_build(rng: np.random.Generator, person: Person) -> Proportions:

@@ -40,15 +40,13 @@ def leans_deg(rows: Sequence[Sequence[Any]]) -> list[float]:
     return leans
 
 
-def vertebra_primitives(
-    name: str, z: float, y: float, a: float, b: float, c: float, tp: float, sp: float, dr: float, u: float, lean: float
-) -> list[Primitive]:
-    """Body, end plates, pedicles, facets, transverse and spinous processes.
+def vertebra_primitives(row: Sequence[Any], lean: float) -> list[Primitive]:
+    """Body, end plates, pedicles, facets, transverse and spinous processes; ``lean`` of the body to the front, degrees.
 
-    z, y: centre of the body; a, b, c: its half width, depth, height; tp: half span of the transverse
-    processes; sp: from the body's centre to the spinous tip, which lies dr lower; u: uptake; lean: of the
-    body to the front, degrees. All else mm.
+    A row is name, z, y: centre of the body; a, b, c: its half width, depth, height; tp: half span of the
+    transverse processes; sp: from the body's centre to the spinous tip, which lies dr lower; u: uptake. All mm.
     """
+    name, z, y, a, b, c, tp, sp, dr, u = row
     level = name[0]
     base = {"b": name, "g": REGION[level], "k": "spine", "sd": 0.17}
     lumbar = level == "L"
@@ -60,12 +58,20 @@ def vertebra_primitives(
         {"n": "spinous", "t": "chain", "u": 0.9 * arch * u, "p": [[0, back + 15, z, 4.5], [0, y + sp, z - dr, 4]]},
     ]
     if level in "TL":
-        plate = {"t": "ell", "u": 1.05 * deep * u, "sd": 0.4, "s": [0.95 * a, 0.95 * b, 2.2], "e": 4, "j": "endplate", "rot": [lean, 0, 0]}
+        plate = {
+            "t": "ell",
+            "u": 1.05 * deep * u,
+            "sd": 0.4,
+            "s": [0.95 * a, 0.95 * b, 2.2],
+            "e": 4,
+            "j": "endplate",
+            "rot": [lean, 0, 0],
+        }
         up, back_up = (c - 0.8) * math.cos(math.radians(lean)), -(c - 0.8) * math.sin(math.radians(lean))
         parts += [{"n": f"endplate{s}", **plate, "c": [0, y + s * back_up, z + s * up]} for s in (1, -1)]
         # Rims and insertions of the disc below: from the front the gaps between bodies are never empty.
-        rim = {"t": "ell", "u": 0.45 * deep * u, "sd": 0.5, "s": [a, b, 3.2], "e": 3, "rot": [lean, 0, 0]}
-        parts += [{"n": "rim", **rim, "c": [0, y + (c + 2.8) * math.sin(math.radians(lean)), z - c - 2.8]}]
+        rim = {"t": "ell", "u": 0.55 * deep * u, "sd": 0.5, "s": [a, b, 1.6], "e": 3, "rot": [lean, 0, 0]}
+        parts += [{"n": "rim", **rim, "c": [0, y + (c + 1.6) * math.sin(math.radians(lean)), z - c - 1.6]}]
     parts += _arch(a, back, (z, c), (tp, 0.35 * u if lumbar else 1.0 * u), arch * u)
     return [{**base, **part, "n": f"{name}.{part['n']}"} for part in parts]
 
