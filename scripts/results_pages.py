@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from photopeak.patients.anatomy import EDITION
+
 ROOT = Path(__file__).resolve().parents[1]
+WHOLE_BODY = ("bone-scan", "bone-spect", "lu177")
 SHOWN = {"value", "low", "high", "unit", "n"}
 
 
@@ -78,7 +81,12 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _made(result: dict[str, Any]) -> str:
-    return f"Made by `{result['command']}` at commit `{result['commit'][:10]}` on {_machine(result['hardware'])}.\n"
+    made = f"Made by `{result['command']}` at commit `{result['commit'][:10]}` on {_machine(result['hardware'])}."
+    cohort = result.get("cohort")
+    whole_body = isinstance(cohort, dict) and cohort.get("protocol") in WHOLE_BODY
+    if whole_body and result.get("anatomy", 1) < EDITION:
+        made += f" Its patients had anatomy {result.get('anatomy', 1)}; the clinic's have {EDITION} now."
+    return made + "\n"
 
 
 def _text(value: Any) -> str:

@@ -17,6 +17,7 @@ import torch
 from photopeak import __version__
 from photopeak.core.writing import whole_file
 from photopeak.learning.devices import cores
+from photopeak.patients.anatomy import EDITION
 
 Figure = dict[str, Any]
 """``value, low, high, unit, n``, and whatever stands beside it: ``published``, ``baseline`` …"""
@@ -48,6 +49,7 @@ class Outcome:
             "commit": commit(),
             "seeds": list(self.seeds),
             "cohort": dict(self.cohort),
+            "anatomy": EDITION,
             "hardware": hardware(device),
             "wall_s": round(wall_s, 1),
             **({"leaky": True} if self.leaky else {}),

@@ -16,7 +16,15 @@ from photopeak.patients.anatomy.scaling import Proportions
 from photopeak.patients.anatomy.skeleton import sites
 from photopeak.patients.anatomy.variation import Tracer, Variation, draw_variation
 
+EDITION = 2
+"""Counts up when the same seed becomes another body, so that a result can say whose patients it was measured on.
+
+1: one textbook skeleton, scaled and posed. 2: each person's own shape, vertebrae that lean with the spine, finer
+faces and knees, neighbouring bones that shine alike.
+"""
+
 __all__ = [
+    "EDITION",
     "Mu",
     "Pose",
     "Posed",
