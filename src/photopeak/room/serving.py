@@ -18,7 +18,7 @@ from photopeak.room.app import create_app
 from photopeak.room.audit import Event, record
 from photopeak.room.audit_head import keep_head, kept_head, stands
 from photopeak.room.dicomweb import router as dicomweb
-from photopeak.room.memory import give_back
+from photopeak.room.memory import give_back, leave_alone
 from photopeak.room.room import Room, open_room
 from photopeak.room.schema import User
 from photopeak.room.settings import Settings, check
@@ -46,6 +46,7 @@ def serve(settings: Settings) -> None:
         with room.database.writing() as t:
             record(t, Event("start", details={"address": address}))
         _look_at_trail(room)
+        leave_alone()
         print(f"Photopeak reading room: {address}", flush=True)
         if parts.dicom_port:
             print(f"DICOM node: {settings.ae_title} at {settings.dicom_host}:{parts.dicom_port}", flush=True)
