@@ -71,11 +71,17 @@ def test_a_correction_takes_the_place_and_what_was_there_stays(room: Room) -> No
 def test_a_correction_that_goes_to_another_study_leaves_the_first_in_order(room: Room) -> None:
     arrive(room, image(1))
     alone = study(room).digest
+    with room.database.reading() as t:
+        assert alone == digest_of(t, 1)
     arrive(room, image(2))
     moved = image(2, StudyInstanceUID="2.25.999", SeriesInstanceUID="2.25.9991")
     assert arrive(room, moved).outcome == "correction"
     assert (study(room).instances, study(room).digest) == (1, alone)
     assert study(room, 2).instances == 1
+    with room.database.reading() as t:
+        assert study(room, 2).digest == digest_of(t, 2)
+    arrive(room, image(2, StudyInstanceUID="2.25.999", SeriesInstanceUID="2.25.9992", SeriesDescription="again"))
+    assert study(room, 2).instances == count(room, Instance) - 1 == 1
 
 
 def test_every_new_image_puts_the_reading_off(room: Room) -> None:

@@ -39,3 +39,24 @@ def test_what_was_freed_is_given_back() -> None:
         pytest.skip("the C library is not glibc")
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 3.0  # of 288 MB that went through
+
+
+LEFT_ALONE = """
+import gc, weakref
+from photopeak.room.memory import leave_alone
+
+class Ring:
+    def __init__(self):
+        self.itself = self
+
+leave_alone()
+assert gc.collect() == 0 and gc.get_freeze_count() > 1000 and len(gc.get_objects()) < 1000
+late = weakref.ref(Ring())
+gc.collect()
+assert late() is None
+"""
+
+
+def test_garbage_is_looked_for_among_what_is_new() -> None:
+    done = subprocess.run([sys.executable, "-c", LEFT_ALONE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

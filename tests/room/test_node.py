@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pynetdicom.dsutils import create_file_meta, encode_file_meta
 from sqlalchemy.exc import OperationalError
 
 from photopeak.room.node import Node
 from photopeak.room.node.contexts import supported
-from photopeak.room.node.storing import LONGEST_COMMENT, status
+from photopeak.room.node.storing import LONGEST_COMMENT, file_head, status
 from photopeak.room.objects import Objects
 from photopeak.room.room import Room
 from photopeak.room.schema import Instance, Version
@@ -185,3 +186,12 @@ def test_eight_senders_at_once(room: Room, node: Node) -> None:
 
 def test_a_comment_is_plain_and_short() -> None:
     assert status(0xC000, "Größe\\" + "x" * 90).ErrorComment == "Gr  e " + "x" * 58
+
+
+@pytest.mark.parametrize("instance", ["1.2.3", "1.2.34", f"2.25.{2**128 - 1}"])
+def test_the_head_of_a_file_is_the_one_that_pynetdicom_writes(instance: str) -> None:
+    for syntax in SYNTAXES.values():
+        theirs = encode_file_meta(
+            create_file_meta(sop_class_uid=NM_CLASS, sop_instance_uid=instance, transfer_syntax=syntax)
+        )
+        assert file_head(NM_CLASS, instance, syntax) == bytes(128) + b"DICM" + theirs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import ssl
@@ -88,6 +89,24 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(PhotopeakError, match=f"127.0.0.1:{port} cannot be listened on"):
             _listener(Settings(port=port, data=tmp_path))
+
+
+def test_the_body_of_an_answer_does_not_wait_until_its_head_was_acknowledged(tmp_path: Path) -> None:
+    """As asyncio has it, a connection sends at once only where the listener names TCP."""
+
+    async def sends_at_once(listener: socket.socket) -> bool:
+        found = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(connected, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.close()
+            return bool(await found)
+
+    assert asyncio.run(sends_at_once(_listener(Settings(port=0, data=tmp_path))))
 
 
 def test_a_room_without_accounts_says_how_to_make_one(tmp_path: Path) -> None:

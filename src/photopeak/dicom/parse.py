@@ -42,6 +42,7 @@ ITEM_END: Final = 0xFFFEE00D
 SEQUENCE_END: Final = 0xFFFEE0DD
 TRAILING_PADDING: Final = 0xFFFCFFFC
 PIXEL_DATA: Final = 0x7FE00010
+CHARACTER_SET: Final = 0x00080005
 
 Elements = dict[BaseTag, DataElement | RawDataElement]
 
@@ -195,17 +196,18 @@ class _Walk:
             group, element, code, length = self.tag_and_vr(self.data, at)
             if group > last_group:
                 return found, at
-            tag = BaseTag(group << 16 | element)
-            if tag == ITEM_END:
+            number = group << 16 | element  # plain: pydicom compares its tags in Python
+            if number == ITEM_END:
                 return found, at + 8
-            if tag == TRAILING_PADDING or (tag == 0 and self.only_zeros(at, end)):
+            if number == TRAILING_PADDING or (number == 0 and self.only_zeros(at, end)):
                 return found, end
+            tag = BaseTag(number)
             self.count(tag)
             if tag in found:
                 raise self.fault(tag, "occurs twice in one dataset.")
             vr, length, at = self._head(at, end, tag, implicit, code, length)
             found[tag], at = self._element(tag, vr, length, at, end, implicit, depth)
-            if tag == 0x00080005:
+            if number == CHARACTER_SET:
                 self._charset(found[tag])
         return found, at
 

@@ -91,7 +91,7 @@ class Needs:
         assert any(what in allowed for allowed in ROLES.values()), what
         self.what = what
 
-    def __call__(self, caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+    async def __call__(self, caller: Annotated[Caller, Depends(caller_of)]) -> Caller:  # needs no thread
         if not caller.may(self.what):
             raise HTTPException(403, f"Your role, {caller.role}, may not do this.")
         return caller

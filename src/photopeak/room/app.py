@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,9 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from photopeak import __version__
 from photopeak.core import PhotopeakError
@@ -76,7 +78,7 @@ def create_app(room: Room, routers: tuple[APIRouter, ...] = (), on_stop: Callabl
     app.state.metrics, app.state.explaining = Metrics(), Explaining()
     app.state.rate = Rate(room.settings.requests_per_minute)
     app.add_middleware(Bounded, room=room)
-    app.middleware("http")(_guard)  # outside the other, so that its answers get the headers too
+    app.add_middleware(Guard)  # outside the other, so that its answers get the headers too
     app.exception_handler(PhotopeakError)(_refused)
     app.exception_handler(OperationalError)(_database_gone)
     app.exception_handler(RequestValidationError)(_invalid)
@@ -107,25 +109,49 @@ class Metrics:
         self.studies = Gauge("room_studies", "Studies by state.", ["state"], registry=self.registry)
 
 
-async def _guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+class Guard:
     """Rates, times and the headers that keep a page to itself."""
-    state, started = request.app.state, time.perf_counter()
-    if not state.rate.allows(token_of(request), address_of(request)):
-        response = _said(request, 429, "Too many requests; wait a minute.", {"Retry-After": "60"})
-    else:
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request, started, begun = Request(scope), time.perf_counter(), False
+        state = request.app.state
+
+        async def guarded(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                _dress(message, request)
+                state.metrics.requests.labels(str(message["status"])).inc()
+                state.metrics.seconds.observe(time.perf_counter() - started)
+            await send(message)
+
+        if not state.rate.allows(token_of(request), address_of(request)):
+            words = _said(request, 429, "Too many requests; wait a minute.", {"Retry-After": "60"})
+            await words(scope, receive, guarded)
+            return
         try:
-            response = await call(request)
+            await self._app(scope, receive, guarded)
         except Exception as error:  # the last line: whatever it is, the page gets words and the log the rest
             LOG.exception("unexpected", path=request.url.path, error=str(error))
-            response = _said(request, 500, "Something went wrong here; the log says what.")
-    response.headers.update(SECURITY)
-    if state.room.settings.secure:
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.url.path.startswith("/api") and "cache-control" not in response.headers:
-        response.headers["Cache-Control"] = "no-store"
-    state.metrics.requests.labels(str(response.status_code)).inc()
-    state.metrics.seconds.observe(time.perf_counter() - started)
-    return response
+            if begun:  # too late for words: the connection ends, or half an answer would pass for one
+                raise
+            await _said(request, 500, "Something went wrong here; the log says what.")(scope, receive, guarded)
+
+
+def _dress(message: Message, request: Request) -> None:
+    """Give the head of an answer the headers that it is to have."""
+    headers = MutableHeaders(scope=message)
+    headers.update(SECURITY)
+    if request.app.state.room.settings.secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.url.path.startswith("/api") and "cache-control" not in headers:
+        headers["Cache-Control"] = "no-store"
 
 
 def _said(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from pydicom.dataset import Dataset
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.orm import Session as Transaction
 
 from photopeak.core import DicomError
@@ -155,32 +156,71 @@ def _register(
     t: Transaction, header: Header, sha256: str, size: int, sender: str, quiet_seconds: float | None
 ) -> Arrival:
     at = now()
-    study = _study(t, header, at)
-    series = _series(t, header, study)
-    instance = t.scalar(select(Instance).where(Instance.sop_uid == header.sop_uid))
-    if instance is not None and instance.sha256 == sha256:
-        return Arrival("duplicate", header, sha256, study.id)
-    outcome = "new" if instance is None else "correction"
-    left = None if instance is None else instance.series.study
-    if instance is None:
-        instance = Instance(sop_uid=header.sop_uid)
-        t.add(instance)
-    else:
-        t.add(_version(instance, at))
-    instance.sop_class, instance.number, instance.sha256, instance.size = header.sop_class, header.number, sha256, size
-    instance.series_key, instance.syntax, instance.image_type = series.id, header.syntax, header.image_type
-    instance.frames, instance.rows, instance.columns = header.frames, header.rows, header.columns
-    instance.received_at, instance.sender = at, sender[:64]
-    t.flush()
-    _count(t, study, header.modality, at)
-    if left is not None and left.id != study.id:  # the correction took it to another study
-        _count(t, left, "", at)
+    with t.no_autoflush:  # what is new goes to the database all at once
+        known = _known(t, header)
+        study = _study(t, header, at, known)
+        series = _series(t, header, study, known.series)
+        instance = known.instance
+        if instance is not None and instance.sha256 == sha256:
+            return Arrival("duplicate", header, sha256, study.id)
+        left = study if instance is None else instance.series.study
+        if instance is None:
+            instance = Instance(sop_uid=header.sop_uid)
+            t.add(instance)
+            study.instances += 1
+        else:
+            t.add(_version(instance, at))
+        _fill(instance, header)
+        instance.sha256, instance.size, instance.series = sha256, size, series
+        instance.received_at, instance.sender = at, sender[:64]
+        _changed(study, header.modality, at)
+    if left is not study:  # the correction took it to another study
+        study.instances, left.instances = study.instances + 1, left.instances - 1
+        _changed(left, "", at)
         left.digest = digest_of(t, left.id)
     if quiet_seconds is not None:
-        study.digest = digest_of(t, study.id)
+        # Of a study that begins this is the only image, and nothing was stated of it yet.
+        images = [(header.sop_uid, sha256)] if header.modality == "NM" else []
+        study.digest = _digest(images, {}) if known.study is None else digest_of(t, study.id)
         if not holds_two(study):
             study.due_at, study.attempt = at + dt.timedelta(seconds=quiet_seconds), 0
-    return Arrival(outcome, header, sha256, study.id)
+    t.flush()
+    return Arrival("new" if known.instance is None else "correction", header, sha256, study.id)
+
+
+class _Known(NamedTuple):
+    patient: Patient | None
+    study: Study | None
+    series: Series | None
+    instance: Instance | None
+
+
+def _known(t: Transaction, h: Header) -> _Known:
+    """What is here already of an object's patient, study and series, and of itself: of most that comes, nothing."""
+    wanted = {"patient": h.patient_id, "issuer": _issuer(h), "study": h.study_uid}
+    wanted |= {"series": h.series_uid, "instance": h.sop_uid}
+    patient, study, series, instance = t.execute(_KEYS, wanted).one()
+    return _Known(
+        None if patient is None else t.get(Patient, patient),
+        None if study is None else t.get(Study, study),
+        None if series is None else t.get(Series, series),
+        None if instance is None else t.get(Instance, instance),
+    )
+
+
+_KEYS: Final = select(
+    select(Patient.id)
+    .where(Patient.patient_id == bindparam("patient"), Patient.issuer == bindparam("issuer"))
+    .scalar_subquery(),
+    select(Study.id).where(Study.study_uid == bindparam("study")).scalar_subquery(),
+    select(Series.id).where(Series.series_uid == bindparam("series")).scalar_subquery(),
+    select(Instance.id).where(Instance.sop_uid == bindparam("instance")).scalar_subquery(),
+)
+
+
+def _fill(instance: Instance, h: Header) -> None:
+    instance.sop_class, instance.number, instance.syntax = h.sop_class, h.number, h.syntax
+    instance.image_type, instance.frames, instance.rows, instance.columns = h.image_type, h.frames, h.rows, h.columns
 
 
 def _version(instance: Instance, at: dt.datetime) -> Version:
@@ -194,22 +234,20 @@ def _version(instance: Instance, at: dt.datetime) -> Version:
     )
 
 
-def _study(t: Transaction, h: Header, at: dt.datetime) -> Study:
-    patient = _patient(t, h)
-    study = t.scalar(select(Study).where(Study.study_uid == h.study_uid))
+def _study(t: Transaction, h: Header, at: dt.datetime, known: _Known) -> Study:
+    patient, study = _patient(t, h, known.patient), known.study
     if study is None:
-        study = Study(study_uid=h.study_uid, patient_key=patient.id, first_at=at, last_at=at, change=0, warnings=[])
+        study = Study(study_uid=h.study_uid, patient=patient, first_at=at, last_at=at, change=0, warnings=[])
         study.instances, study.attempt, study.state, study.digest, study.modalities = 0, 0, "new", "", ""
         study.deidentified, study.assumed = True, {}
         t.add(study)
-    elif survivor(t, patient).id != survivor(t, study.patient).id:
+    elif survivor(t, patient) is not survivor(t, study.patient):
         _warn(study, two_patients(study.patient.patient_id, h.patient_id))
         study.due_at = None
     study.deidentified = study.deidentified and h.deidentified
     study.study_date, study.study_time = h.study_date or study.study_date or "", h.study_time or study.study_time or ""
     study.accession, study.referrer = h.accession or study.accession or "", h.referrer or study.referrer or ""
     study.description = h.description or study.description or ""
-    t.flush()
     return study
 
 
@@ -229,17 +267,18 @@ def _warn(study: Study, text: str) -> None:
         study.warnings = [*study.warnings, text]
 
 
-def _patient(t: Transaction, h: Header) -> Patient:
+def _issuer(h: Header) -> str:
     # Two studies without an ID are two people as far as anybody knows: each study vouches for its own.
-    issuer = h.issuer if h.patient_id else h.study_uid
-    found = t.scalar(select(Patient).where(Patient.patient_id == h.patient_id, Patient.issuer == issuer))
+    return h.issuer if h.patient_id else h.study_uid
+
+
+def _patient(t: Transaction, h: Header, found: Patient | None) -> Patient:
     if found is None:
-        found = Patient(patient_id=h.patient_id, issuer=issuer, name="", birth_date="", sex="")
+        found = Patient(patient_id=h.patient_id, issuer=_issuer(h), name="", birth_date="", sex="")
         t.add(found)
     # A later object corrects the words, and a field left empty takes nothing away.
     found.name, found.sex = h.name or found.name, h.sex or found.sex
     found.birth_date = h.birth_date or found.birth_date
-    t.flush()
     return found
 
 
@@ -252,12 +291,11 @@ def survivor(t: Transaction, patient: Patient) -> Patient:
     return patient
 
 
-def _series(t: Transaction, h: Header, study: Study) -> Series:
-    series = t.scalar(select(Series).where(Series.series_uid == h.series_uid))
+def _series(t: Transaction, h: Header, study: Study, series: Series | None) -> Series:
     if series is None:
-        series = Series(series_uid=h.series_uid, study_key=study.id)
+        series = Series(series_uid=h.series_uid, study=study)
         t.add(series)
-    elif series.study_key != study.id:
+    elif series.study is not study:
         raise DicomError(
             h.sop_uid,
             "(0020,000e)",
@@ -265,7 +303,6 @@ def _series(t: Transaction, h: Header, study: Study) -> Series:
             "have the sender give every series a UID of its own.",
         )
     series.modality, series.number, series.description = h.modality, h.series_number, h.series_description
-    t.flush()
     return series
 
 
@@ -277,10 +314,7 @@ def family(t: Transaction, patient: Patient) -> list[Patient]:
     return found
 
 
-def _count(t: Transaction, study: Study, modality: str, at: dt.datetime) -> None:
-    study.instances = (
-        t.scalar(select(func.count()).select_from(Instance).join(Series).where(Series.study_key == study.id)) or 0
-    )
+def _changed(study: Study, modality: str, at: dt.datetime) -> None:
     words = set(filter(None, study.modalities.split("\\"))) | ({modality} if modality else set())
     study.modalities = "\\".join(sorted(words))[:128]
     study.last_at = at
@@ -296,5 +330,9 @@ def digest_of(t: Transaction, study_key: int) -> str:
         .order_by(Instance.sop_uid)
     ).all()
     study = t.get(Study, study_key)
-    stated = sorted(study.assumed.items()) if study is not None else []
-    return hashlib.sha256("\n".join([*(f"{u} {s}" for u, s in rows), *map(str, stated)]).encode()).hexdigest()
+    return _digest([(str(u), str(s)) for u, s in rows], study.assumed if study is not None else {})
+
+
+def _digest(images: Sequence[tuple[str, str]], assumed: Mapping[str, Any]) -> str:
+    stated = sorted(assumed.items())
+    return hashlib.sha256("\n".join([*(f"{u} {s}" for u, s in images), *map(str, stated)]).encode()).hexdigest()

@@ -24,7 +24,7 @@ from photopeak.room.room import Room
 from photopeak.room.schema import Instance, Patient, Table, Version
 from photopeak.room.settings import Settings, check, loopback
 
-NEWEST: Final = "0003"
+NEWEST: Final = "0004"
 LEAST_FREE_BYTES: Final = 2 * 2**30
 BATCH: Final = 500
 

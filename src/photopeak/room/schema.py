@@ -52,7 +52,7 @@ class Study(Table):
     modalities: Mapped[str] = mapped_column(String(128), default="")
     instances: Mapped[int] = mapped_column(Integer, default=0)
     first_at: Mapped[dt.datetime]
-    last_at: Mapped[dt.datetime]
+    last_at: Mapped[dt.datetime] = mapped_column(index=True)
     digest: Mapped[str] = mapped_column(String(64), default="")
     """Of the images that a reading would be made from; a new one asks for a new reading."""
     due_at: Mapped[dt.datetime | None] = mapped_column(index=True)

@@ -114,17 +114,18 @@ def one(key: Key, request: Request, caller: Caller = needs("view")) -> dict[str,
     with room_of(request).database.reading() as t:
         cohort = _cohort(t, key, caller)
         studies = t.scalars(
-            visible(select(Study), caller)
+            visible(select(Study.id), caller)
             .where(Study.id.in_(select(Assignment.study_key).where(Assignment.cohort_key == key)))
             .order_by(Study.uncertainty.is_(None), Study.uncertainty.desc(), Study.id)
         ).all()
         reads = t.execute(select(Read.study_key, Read.reader_key, Read.state).where(Read.cohort_key == key)).all()
         decided = set(t.scalars(select(Consensus.study_key).where(Consensus.cohort_key == key)))
         rows = []
-        for s, shown in zip(studies, rows_for(t, studies, caller), strict=True):
-            mine = [state for study, reader, state in reads if study == s.id and reader == caller.key]
-            done = len({reader for study, reader, state in reads if study == s.id and state == "finished"})
-            rows.append({**shown, "mine": mine[-1] if mine else "", "done": done, "decided": s.id in decided})
+        for shown in rows_for(t, studies, caller):
+            key_of = shown["key"]
+            mine = [state for study, reader, state in reads if study == key_of and reader == caller.key]
+            done = len({reader for study, reader, state in reads if study == key_of and state == "finished"})
+            rows.append({**shown, "mine": mine[-1] if mine else "", "done": done, "decided": key_of in decided})
         return {**_progress(t, cohort, caller), "rows": rows}
 
 
@@ -142,7 +143,7 @@ def to_decide(key: Key, study: Key, request: Request, caller: Caller = needs("ad
     with room_of(request).database.reading() as t:
         _cohort(t, key, caller)
         row = study_of(t, study, caller)
-        return {**review(t, key, study), "study": rows_for(t, [row], caller)[0]}
+        return {**review(t, key, study), "study": rows_for(t, [row.id], caller)[0]}
 
 
 class Decision(Form):

@@ -36,7 +36,7 @@ def match(form: Names, request: Request, caller: Caller = needs("view")) -> dict
     with room_of(request).database.reading() as t:
         found = [filed(t, caller, [f.name, *([f.drawn_on] if f.drawn_on else [])]) for f in form.files]
         keys = {k for f in found for k in (*f.candidates, *([f.study] if f.study else []))}
-        rows = list(t.scalars(visible(select(Study), caller).where(Study.id.in_(keys)).order_by(Study.id)))
+        rows = t.scalars(visible(select(Study.id), caller).where(Study.id.in_(keys)).order_by(Study.id)).all()
         return {
             "files": [{"study": f.study, "why": f.why, "candidates": list(f.candidates)} for f in found],
             "studies": rows_for(t, rows, caller),

@@ -49,11 +49,11 @@ def study(key: Key, request: Request, caller: Caller = needs("view")) -> dict[st
         told = select(TextReport).where(TextReport.study_key == key).order_by(TextReport.id)
         texts = [] if blinded(t, caller.key, [key]) else t.scalars(told).all()
         out = {
-            **rows_for(t, [row], caller)[0],
+            **rows_for(t, [row.id], caller)[0],
             "referrer": row.referrer,
             "assumed": dict(row.assumed),
             "series": _series(t, key),
-            "others": [shown | _last_index(t, s) for s, shown in zip(others, rows_for(t, others, caller), strict=True)],
+            "others": [shown | _last_index(t, shown["key"]) for shown in rows_for(t, others, caller)],
             "texts": [{"name": x.name, "text": x.text, "imported": x.imported_at.isoformat() + "Z"} for x in texts],
         }
     with room.database.writing() as t:
@@ -81,16 +81,16 @@ def _series(t: Transaction, key: int) -> list[dict[str, Any]]:
     return out
 
 
-def _others(t: Transaction, row: Study, caller: Caller) -> list[Study]:
+def _others(t: Transaction, row: Study, caller: Caller) -> list[int]:
     same = [p.id for p in family(t, row.patient)]
-    query = select(Study).where(Study.patient_key.in_(same), Study.id != row.id)
+    query = select(Study.id).where(Study.patient_key.in_(same), Study.id != row.id)
     return list(t.scalars(visible(query, caller).order_by(Study.study_date.desc()).limit(20)))
 
 
-def _last_index(t: Transaction, row: Study) -> dict[str, Any]:
+def _last_index(t: Transaction, key: int) -> dict[str, Any]:
     """The bone scan indices of a study's last signed report: that which it states, and each image's by its title."""
     report = t.scalar(
-        select(Report).where(Report.study_key == row.id, Report.state == "signed").order_by(Report.number.desc())
+        select(Report).where(Report.study_key == key, Report.state == "signed").order_by(Report.number.desc())
     )
     said = {} if report is None else report.document
     return {"signed_index": said.get("bone_scan_index_percent"), "signed_indices": said.get("indices_percent", {})}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import StreamingResponse
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from fastapi.responses import JSONResponse, StreamingResponse
+from sqlalchemy import Boolean, ColumnElement, Select, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session as Transaction
+from sqlalchemy.orm import aliased
 
 from photopeak.room.access import Caller, needs, room_of, visible
 from photopeak.room.room import Room
@@ -34,30 +34,30 @@ def worklist(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     offset: Annotated[int, Query(ge=0, le=10**6)] = 0,
     caller: Caller = needs("view"),
-) -> dict[str, Any]:
+) -> JSONResponse:
     """A page of studies, how many there are, and how many in each state."""
-    room = room_of(request)
-    with room.database.reading() as t:
+    with room_of(request).database.reading() as t:
         found = _matching(caller, search, cohort)
-        ids = found.with_only_columns(Study.id, Study.state).order_by(None).subquery()
+        ids = found.with_only_columns(Study.id, Study.state).subquery()
         counts: dict[str, int] = {
             str(s): int(n) for s, n in t.execute(select(ids.c.state, func.count()).group_by(ids.c.state)).all()
         }
         chosen = found.where(Study.state == state) if state else found
+        if sort == "patient" and not search:
+            chosen = chosen.join(Patient, Study.patient_key == Patient.id)
         # First which, then what: sorting numbers takes a sixth of the time of sorting whole rows.
-        ordered = (
-            chosen.with_only_columns(Study.id).order_by(*_order(sort, descending, caller)).limit(limit).offset(offset)
-        )
-        keys = list(t.scalars(ordered))
-        whole = {s.id: s for s in t.scalars(select(Study).where(Study.id.in_(keys)))}
-        rows = _rows(t, [whole[k] for k in keys if k in whole], caller, cohort)
+        keys = t.scalars(chosen.order_by(*_order(t, sort, descending, caller)).limit(limit).offset(offset)).all()
+        rows = _rows(t, keys, caller, cohort)
     total = counts.get(state, 0) if state else sum(counts.values())
-    return {"total": total, "states": {s: counts.get(s, 0) for s in STATES}, "rows": rows}
+    # As JSON here, in a thread of its own: FastAPI would go through every value of it once more, in another one.
+    return JSONResponse({"total": total, "states": {s: counts.get(s, 0) for s in STATES}, "rows": rows})
 
 
 def _matching(caller: Caller, search: str, cohort: int) -> Select[Any]:
-    """Studies that the caller may see, of a cohort and with every word of a search somewhere in them."""
-    query = visible(select(Study).join(Patient, Study.patient_key == Patient.id), caller)
+    """Keys of the studies that the caller may see, of a cohort and with every word of a search somewhere in them."""
+    query = visible(select(Study.id), caller)
+    if search:
+        query = query.join(Patient, Study.patient_key == Patient.id)
     if cohort:
         assigned = select(Assignment.study_key).where(Assignment.cohort_key == cohort)
         if not caller.may("cohorts"):
@@ -82,7 +82,7 @@ def _escaped(word: str) -> str:
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _order(sort: Sort, descending: bool, caller: Caller) -> list[Any]:
+def _order(t: Transaction, sort: Sort, descending: bool, caller: Caller) -> list[Any]:
     """By a column, what has none last.
 
     What the network says of a study that the caller is to read blind is hidden, and so is its rank: it comes with
@@ -98,26 +98,36 @@ def _order(sort: Sort, descending: bool, caller: Caller) -> list[Any]:
         "informative": Study.uncertainty,
     }
     column = by[sort]
-    if sort in ("suspicion", "uncertainty"):
+    if sort in ("suspicion", "uncertainty") and t.scalar(to_be_read_blind(caller.key).limit(1)):
         column = case((Study.id.in_(to_be_read_blind(caller.key)), None), else_=column)
-    first = column.desc() if descending else column.asc()
-    return [column.is_(None), first, Study.id.desc()]
+    return [(column.desc() if descending else column.asc()).nulls_last(), Study.id.desc()]
 
 
-def _rows(t: Transaction, studies: list[Study], caller: Caller, cohort: int) -> list[dict[str, Any]]:
-    keys = [s.id for s in studies]
-    mine: dict[int, str] = {
-        int(k): str(state)
-        for k, state in t.execute(
-            select(Read.study_key, Read.state)
-            .where(Read.study_key.in_(keys), Read.reader_key == caller.key, Read.cohort_key == cohort)
-            .order_by(Read.round)
-        ).all()
-    }
-    people = {s.patient_key for s in studies}
-    priors = Counter(t.scalars(visible(select(Study.patient_key), caller).where(Study.patient_key.in_(people))))
-    more = [{"mine": mine.get(s.id, ""), "studies_of_patient": priors[s.patient_key]} for s in studies]
-    return [row | extra for row, extra in zip(rows_for(t, studies, caller), more, strict=True)]
+_SIBLING: Final = aliased(Study)
+_MORE: Final = select(
+    Study.id,
+    select(Read.state)
+    .where(Read.study_key == Study.id, Read.reader_key == bindparam("reader"), Read.cohort_key == bindparam("cohort"))
+    .order_by(Read.round.desc())
+    .limit(1)
+    .scalar_subquery(),
+    select(func.count())
+    .where(
+        _SIBLING.patient_key == Study.patient_key,
+        or_(_SIBLING.deidentified, bindparam("names", type_=Boolean)),
+    )
+    .scalar_subquery(),
+).where(Study.id.in_(bindparam("keys", expanding=True)))
+
+
+def _rows(t: Transaction, keys: Sequence[int], caller: Caller, cohort: int) -> list[dict[str, Any]]:
+    told = {"keys": keys, "reader": caller.key, "cohort": cohort, "names": caller.role != "researcher"}
+    more = {key: (mine, studies) for key, mine, studies in t.execute(_MORE, told)}
+    rows = rows_for(t, keys, caller)
+    for row in rows:
+        mine, studies = more[row["key"]]
+        row |= {"mine": mine or "", "studies_of_patient": studies}
+    return rows
 
 
 def pulse(room: Room) -> str:

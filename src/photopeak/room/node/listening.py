@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import queue
 import socket
 import threading
 import time
@@ -22,6 +23,8 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import N_ACTION, DimsePrimitiveType
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from photopeak.room.node.waiting import LONGEST_SECONDS, waiting
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,14 @@ class Messages(DIMSEServiceProvider):
         if self.message is not None and self.message.data_set and self.message.data_set.tell() > self.largest:
             self.message.data_set = Beyond()
 
+    def get_msg(self, block: bool = False) -> Any:
+        """The next message; (None, None) where there is none, or other word came. Who does not want to wait for it
+        comes again at once, and so waits here."""
+        try:
+            return self.msg_queue.get(timeout=self.dimse_timeout if block else LONGEST_SECONDS)
+        except queue.Empty:
+            return None, None
+
     def send_msg(self, primitive: DimsePrimitiveType, context_id: int) -> None:
         super().send_msg(primitive, context_id)
         if isinstance(primitive, N_ACTION) and self.after_action is not None:
@@ -86,8 +97,9 @@ class Handler(RequestHandler):
         assert assoc.dul.socket is not None
         bound(assoc.dul.socket)
         assoc.bind(evt.EVT_FSM_TRANSITION, _left)
-        assoc.start()
-        assoc.join()
+        with waiting(assoc):
+            assoc.start()
+            assoc.join()
         self.server.ended(assoc)
 
 

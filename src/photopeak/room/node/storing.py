@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
 from pydicom.dataset import Dataset
-from pynetdicom import evt
+from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION, evt
 from pynetdicom.association import Association
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -81,7 +82,8 @@ def _take(event: evt.Event, room: Room) -> Arrival:
     sender = str(event.assoc.requestor.ae_title).strip()
     name = str(request.AffectedSOPInstanceUID)
     try:
-        data = event.encoded_dataset(include_meta=True)
+        data = file_head(str(request.AffectedSOPClassUID), name, event.context.transfer_syntax)
+        data += event.encoded_dataset(include_meta=False)
         header, ds = header_of(data, name)
         if header.sop_class != request.AffectedSOPClassUID or header.sop_uid != name:
             raise _Refused(ANOTHER_CLASS, "the dataset is of another class or instance than the request")
@@ -94,6 +96,31 @@ def _take(event: evt.Event, room: Room) -> Arrival:
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         log.exception("an object of %s cannot be understood", sender)
         raise _Refused(NOT_UNDERSTOOD, f"cannot be understood: {type(error).__name__}") from error
+
+
+def file_head(sop_class: str, sop_instance: str, syntax: str) -> bytes:
+    """Preamble, prefix and file meta information (PS3.10 section 7.1) to be put before a dataset.
+
+    Byte by byte as ``event.encoded_dataset`` of pynetdicom has them, or what is sent again would be another file.
+    """
+    rest = struct.pack("<HH2sHI2s", 2, 1, b"OB", 0, 2, b"\0\1") + b"".join(
+        _element(number, vr, value)
+        for number, vr, value in (
+            (0x0002, b"UI", sop_class),
+            (0x0003, b"UI", sop_instance),
+            (0x0010, b"UI", syntax),
+            (0x0012, b"UI", PYNETDICOM_IMPLEMENTATION_UID),
+            (0x0013, b"SH", PYNETDICOM_IMPLEMENTATION_VERSION),
+        )
+    )
+    return bytes(128) + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(rest)) + rest
+
+
+def _element(number: int, vr: bytes, text: str) -> bytes:
+    """An element of group 2, padded to an even length (PS3.5 section 6.2)."""
+    value = text.encode("ascii")
+    value += (b"\0" if vr == b"UI" else b" ") * (len(value) % 2)
+    return struct.pack("<HH2sH", 2, number, vr, len(value)) + value
 
 
 def record_association(room: Room, assoc: Association, tally: Tally) -> None:
