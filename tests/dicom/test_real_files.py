@@ -1,8 +1,11 @@
 """Every public scan at hand is read or refused as it is written down, by the hash of its bytes."""
 
+import pytest
+
 from tests.dicom.real_files import digest, expected, outcome, units
 
 
+@pytest.mark.untraced
 def test_every_file_does_what_is_written_down(shared_data, tmp_path):
     known, seen, wrong = expected(), set(), []
     for name, path in units(shared_data, tmp_path):

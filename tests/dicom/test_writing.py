@@ -279,6 +279,10 @@ def test_a_sheared_volume_has_no_place_in_nm(tmp_path: Path) -> None:
         write(Study({"counts": image}, PATIENT, acquisition("RECON TOMO")), tmp_path / "a.dcm")
 
 
+GONE = Radiopharmaceutical("FDG", half_life_s=1.0)
+AN_HOUR_BEFORE = dt.datetime(2024, 5, 6, 9, 30)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -287,6 +291,7 @@ def test_a_sheared_volume_has_no_place_in_nm(tmp_path: Path) -> None:
         ({"duration_s": None}, "needs ActualFrameDuration"),
         ({"decay_reference": None}, "needs DecayFactor"),
         ({"radiopharmaceuticals": (Radiopharmaceutical("FDG"),)}, "needs DecayFactor"),
+        ({"radiopharmaceuticals": (GONE,), "decay_reference": AN_HOUR_BEFORE}, "needs DecayFactor"),
     ],
 )
 def test_what_pet_must_state(tmp_path: Path, changes: dict, message: str) -> None:
@@ -307,6 +312,13 @@ def test_the_decay_factor_is_that_of_the_frame(tmp_path: Path) -> None:
     )
     [file] = write(study, tmp_path / "s").iterdir()
     assert float(pydicom.dcmread(file).DecayFactor) == pytest.approx(4.0 * np.log(2.0))
+
+
+def test_a_stated_decay_factor_stands_where_nothing_is_left_to_reckon_one_from(tmp_path: Path) -> None:
+    values = np.ones((1, 4, 4), np.float32)
+    gone = {"radiopharmaceuticals": (GONE,), "decay_reference": AN_HOUR_BEFORE}
+    [file] = write(pet("activity", "Bq/ml", values, **gone, facts={"DecayFactor": 1.25}), tmp_path / "s").iterdir()
+    assert float(pydicom.dcmread(file).DecayFactor) == 1.25
 
 
 def test_counts_that_are_not_whole_keep_their_size_within_half_a_step(tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ def test_a_font_of_ones_own_goes_into_the_file(signed: SignedReport, own: Path, 
         report_pdf(bones, PATIENT, PICTURES, SPACING, font=tmp_path / "none.ttf")
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "text",
     [

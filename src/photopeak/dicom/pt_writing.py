@@ -177,7 +177,9 @@ def _decay_factor(a: Acquisition, at_s: float, duration_ms: float) -> float | No
     half_life_s = a.radiopharmaceuticals[0].half_life_s if a.radiopharmaceuticals else None
     if half_life_s is None or a.decay_reference is None or a.started_at is None:
         return None
-    decay = math.log(2.0) / half_life_s
     since_s = (a.started_at - a.decay_reference).total_seconds() + at_s
+    if since_s + duration_ms / 1000.0 > 1000.0 * half_life_s:
+        return None  # nothing is left, and no number is large enough to bring it back
+    decay = math.log(2.0) / half_life_s
     during = decay * duration_ms / 1000.0
     return math.exp(decay * since_s) * (during / -math.expm1(-during) if during > 0 else 1.0)
