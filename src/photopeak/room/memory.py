@@ -5,8 +5,8 @@ the arenas too (its threshold for ``mmap`` follows the sizes freed, ``mallopt(3)
 megabyte that one of forty threads asks for and frees a moment later: every arena in turn grows by some of them and
 gives nothing back. With the threshold held fixed such blocks are mapped and unmapped one by one.
 
-And garbage that is looked for among what is new: a full collection goes through every object there is, a third of a
-million once the server has started, while all threads wait; pynetdicom asks for one every six seconds.
+And garbage that is looked for among what is new: a full collection goes through every object there is, all
+modules' too, while all threads wait; pynetdicom asks for one every six seconds.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def reveal(t: Transaction, key: int, caller: Caller) -> None:
 _OTHER: Final = aliased(Study)
 _S, _P = Study.__table__.c, Patient.__table__.c
 _ROWS: Final = (
-    # Made once, and of columns, not of objects: to make it, and objects, takes several times as long as to run it.
+    # Made once, and of columns, not of objects: a page of the worklist asks for little else.
     select(
         _S.id, _S.study_uid, _P.patient_id, _P.issuer, _P.name, _P.sex, _P.birth_date, _S.study_date, _S.study_time,
         _S.accession, _S.description, _S.modalities, _S.instances, _S.last_at, _S.state, _S.due_at, _S.suspicion,

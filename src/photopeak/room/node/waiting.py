@@ -2,9 +2,9 @@
 
 pynetdicom gives each association two threads. One speaks the upper layer (PS3.8): it looks whether the peer sent
 something or the other has something to send, and sleeps a millisecond where not. The other serves requests and looks
-as often. Eight cameras that are connected and send nothing take a quarter of a core so. Here the one waits for the
-socket or for a bell that rings when there is something to send, the other for a message or for word of the upper
-layer; both look again after ``LONGEST_SECONDS`` in any case, for the timers and for a process that stops.
+as often, also while a camera is connected and sends nothing. Here the one waits for the socket or for a bell that
+rings when there is something to send, the other for a message or for word of the upper layer; both look again after
+``LONGEST_SECONDS`` in any case, for the timers and for a process that stops.
 """
 
 from __future__ import annotations
